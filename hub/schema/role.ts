@@ -29,3 +29,28 @@ export interface RunningRole extends RoleReady {
   metrics(): Record<string, number>
   close(): Promise<void>
 }
+
+/**
+ * The other roles as the supervisor sees them, renewed each 2 s and at once when a port moves.
+ * `hub/role.ts` passes `peers: () => Peers` to the roles that need it (web).
+ */
+export interface Peers {
+  /** Port media listens on now (loopback); 0 while media is away. It changes when media restarts. */
+  mediaPort: number
+  /** Newest metrics of each role; a role that is away has none. */
+  metrics: Partial<Record<RoleName, Record<string, number>>>
+  /** Restarts of each role since the hub started. */
+  restarts: Partial<Record<RoleName, number>>
+}
+
+/** Supervisor -> role, over the fork's own channel. */
+export type RoleOrder =
+  | { type: 'start'; start: RoleStart }
+  | { type: 'peers'; peers: Peers }
+  | { type: 'stop' }
+
+/** Role -> supervisor. `failed` carries the sentence of a coded error; the process then ends. */
+export type RoleReport =
+  | { type: 'ready'; ports: RoleReady['ports'] }
+  | { type: 'metrics'; metrics: Record<string, number> }
+  | { type: 'failed'; code: string; message: string }
