@@ -27,6 +27,18 @@ export const errors = {
       500,
       `The data folder '${dir}' cannot be written: mend its rights or set HUB_DATA_DIR`,
     ),
+  dataInUse: (dir: string, pid: string) =>
+    make(
+      'DATA_IN_USE',
+      500,
+      `Another hub (process ${pid}) works in the data folder '${dir}': stop it or set HUB_DATA_DIR`,
+    ),
+  addressRefused: (what: string, address: string, setting: string) =>
+    make(
+      'ADDRESS_REFUSED',
+      500,
+      `${what} may not listen on ${address}: it is no address of this machine or needs more rights; set ${setting}`,
+    ),
   storeNewer: (file: string) =>
     make(
       'STORE_NEWER',
@@ -53,4 +65,15 @@ export const errors = {
   mediaUnavailable: () =>
     make('MEDIA_UNAVAILABLE', 503, 'The picture service is restarting: try again in a few seconds'),
   badRequest: (detail: string) => make('BAD_REQUEST', 400, detail),
+  mustChangePassword: () =>
+    make('MUST_CHANGE_PASSWORD', 403, 'Change your password first: POST /api/v1/session/password'),
+  foreignOrigin: () =>
+    make(
+      'FOREIGN_ORIGIN',
+      403,
+      'Only pages of this hub may do this: open the console by its address',
+    ),
+  notFound: (what: string) => make('NOT_FOUND', 404, `Nothing is at '${what}'`),
+  overloaded: () => make('OVERLOADED', 503, 'The hub is busy: try again in a few seconds'),
+  internal: () => make('INTERNAL', 500, 'Internal error: the log names the cause'),
 } as const
