@@ -10,6 +10,10 @@ export interface MetricsStore {
   backlog(after: number): number
   cursor(reader: string): number
   setCursor(reader: string, seq: number): void
+  /** Ends a reader: it no longer holds batches back. */
+  forget(reader: string): void
+  /** Points the quota ever pushed out before every reader had them, of all processes. */
+  pushedOut(): number
   /** Adds points to the 5-minute aggregates and moves the reader's cursor in one transaction. */
   aggregate(reader: string, seq: number, points: readonly Point[]): void
   aggregates(deviceId: string, field: string, from: number, to: number): Aggregate[]

@@ -1,0 +1,112 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { z } from 'zod'
+import { Aggregate, type Point } from '../schema/metric.ts'
+
+/** Width of one aggregate, and how long they are kept, ms. */
+export const binMs = 300_000
+const keepMs = 30 * 86_400_000
+
+const AggregateRow = z.compile(Aggregate)
+
+/** The embedded time-series: count, least, mean and greatest of each numeric field per 5 minutes; true counts as 1, false as 0, so the mean of a switch is its share of time on. */
+export function aggregateTable(db: DatabaseSync) {
+  const ids = seriesIds(db)
+  const add = db.prepare(
+    `insert into aggregate (bin, id, count, min, sum, max) values (?, ?, ?, ?, ?, ?)
+     on conflict (bin, id) do update set count = count + excluded.count,
+       min = min(min, excluded.min), sum = sum + excluded.sum, max = max(max, excluded.max)`,
+  )
+  const between = db.prepare(
+    `select series, deviceId, field, bin * ${binMs} as bin, count, min, sum / count as avg, max
+     from series cross join aggregate using (id)
+     where deviceId = ? and field = ? and bin >= ? and bin < ? order by bin, series`,
+  )
+  const removeOld = db.prepare(
+    `delete from aggregate where (bin, id) in
+       (select bin, id from aggregate where bin < ? order by bin limit ?)`,
+  )
+  return {
+    /** Adds points. Only inside a transaction inside `whole`. */
+    add(points: readonly Point[]) {
+      for (const { bin, id, count, min, sum, max } of summarize(points, ids.of))
+        add.run(bin, id, count, min, sum, max)
+    },
+    /** Forgets cached ids when the transaction that made them was rolled back. */
+    whole(work: () => void) {
+      try {
+        work()
+      } catch (error) {
+        ids.clear()
+        throw error
+      }
+    },
+    /** Aggregates whose 5 minutes begin in [from, to), oldest first. */
+    between: (deviceId: string, field: string, from: number, to: number): Aggregate[] =>
+      between
+        .all(deviceId, field, Math.ceil(from / binMs), Math.ceil(to / binMs))
+        .map((row) => AggregateRow.parse(row)),
+    /** Removes at most `limit` rows older than 30 days, or the oldest of all when the file is full. */
+    retain: (now: number, limit: number, full: boolean) =>
+      Number(removeOld.run(Math.floor((full ? now : now - keepMs) / binMs), limit).changes),
+  }
+}
+
+interface Summary {
+  bin: number
+  id: number
+  count: number
+  min: number
+  sum: number
+  max: number
+}
+
+/** One row per bin and series, so that a batch touches each stored row once. */
+function summarize(
+  points: readonly Point[],
+  idOf: (point: Point, field: string) => number,
+): Summary[] {
+  const summaries: Summary[] = []
+  const bins = new Map<number, Map<number, Summary>>()
+  for (const point of points) {
+    const bin = Math.floor(point.at / binMs)
+    const rows = bins.get(bin) ?? new Map<number, Summary>()
+    bins.set(bin, rows)
+    for (const [field, raw] of Object.entries(point.fields)) {
+      const value = typeof raw === 'boolean' ? Number(raw) : raw
+      if (typeof value !== 'number') continue
+      const id = idOf(point, field)
+      let row = rows.get(id)
+      if (!row) {
+        row = { bin, id, count: 0, min: value, sum: 0, max: value }
+        rows.set(id, row)
+        summaries.push(row)
+      }
+      row.count += 1
+      row.min = Math.min(row.min, value)
+      row.max = Math.max(row.max, value)
+      row.sum += value
+    }
+  }
+  return summaries
+}
+
+/** Numbers that stand for (series, device, field); known ones are kept in memory. */
+function seriesIds(db: DatabaseSync) {
+  const get = db.prepare('select id from series where deviceId = ? and series = ? and field = ?')
+  const add = db.prepare('insert into series (deviceId, series, field) values (?, ?, ?)')
+  const known = new Map<string, number>()
+  return {
+    of({ deviceId, series }: Point, field: string): number {
+      const key = `${deviceId}\n${series}\n${field}`
+      const cached = known.get(key)
+      if (cached !== undefined) return cached
+      const row = get.get(deviceId, series, field)
+      const id = row
+        ? z.int().parse(row.id)
+        : Number(add.run(deviceId, series, field).lastInsertRowid)
+      known.set(key, id)
+      return id
+    },
+    clear: () => known.clear(),
+  }
+}
