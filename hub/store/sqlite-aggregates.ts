@@ -96,7 +96,7 @@ function seriesIds(db: DatabaseSync) {
   const add = db.prepare('insert into series (deviceId, series, field) values (?, ?, ?)')
   const known = new Map<string, number>()
   return {
-    of({ deviceId, series }: Point, field: string): number {
+    of: ({ deviceId, series }: Point, field: string): number => {
       const key = `${deviceId}\n${series}\n${field}`
       const cached = known.get(key)
       if (cached !== undefined) return cached

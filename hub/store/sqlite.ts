@@ -28,8 +28,11 @@ export const statements = (...texts: readonly string[]): Migration => ({
   },
 })
 
-// Kysely's compiled parameters are what the driver binds; it refuses other types by itself.
-const values = (list: readonly unknown[]) => list as readonly SQLInputValue[]
+const values = (list: readonly unknown[]) =>
+  list.map((value): SQLInputValue => {
+    if (value === null || typeof value === 'string' || typeof value === 'number') return value
+    throw new TypeError(`a migration cannot bind ${typeof value}`)
+  })
 
 /** node:sqlite in the shape Kysely's SqliteDialect asks for. */
 const dialectDatabase = (db: DatabaseSync): SqliteDatabase => ({
