@@ -1,0 +1,200 @@
+import type { Logger } from 'pino'
+import { HubError } from '../errors.ts'
+import type { Clock } from '../rules/clock.ts'
+import type { AlarmEvent } from '../schema/alarm.ts'
+import type { Accepted, AlarmStore, Reject } from '../store/alarm-store.ts'
+import type { Counters } from './counters.ts'
+
+/** What one packet brings to the store: events, or the raw frame that could not be read. */
+export interface Delivery {
+  deviceId: string
+  events: readonly AlarmEvent[]
+  rejects: readonly Reject[]
+  /** After COMMIT, in order of arrival: the packet may be acknowledged. */
+  stored: (accepted: readonly Accepted[]) => void
+  /** The store did not take it in time: the connection must end, unacknowledged. */
+  lost: (error: Error) => void
+}
+
+/** The acceptance point: nothing is acknowledged before its COMMIT reached the disk. */
+export interface Acceptance {
+  take(delivery: Delivery): void
+  /** Deliveries not yet committed. */
+  waiting(): number
+  /** Resolves when nothing waits any more; by then everything is stored or lost. */
+  drained(): Promise<void>
+  close(): void
+}
+
+export interface AcceptanceLimits {
+  /** Longest time an acknowledgement is held back while the store fails, ms. */
+  holdMs: number
+  /** Deliveries held at most; more are lost at once (their senders keep them). */
+  held: number
+  /** Pause between two tries of a failing store, ms. */
+  retryMs: number
+  /** Deliveries in one commit at most: bounds how long one commit holds the loop. */
+  batch: number
+}
+
+export const acceptanceLimits: AcceptanceLimits = {
+  holdMs: 10_000,
+  held: 20_000,
+  retryMs: 250,
+  batch: 500,
+}
+
+interface Waiting extends Delivery {
+  since: number
+}
+
+/** STORE_BUSY: another process holds the file for a moment. */
+const isBusy = (error: unknown) => error instanceof HubError && error.code === 'STORE_BUSY'
+
+/**
+ * Group commit: everything that arrived in one event-loop tick is one transaction, and its
+ * acknowledgements leave in the same tick. A store that is busy is tried again at once, one that
+ * fails (disk full) every `retryMs` while acknowledgements are held back for `holdMs` at most.
+ */
+export function acceptance(deps: {
+  alarms: Pick<AlarmStore, 'accept'>
+  clock: Clock
+  log: Logger
+  counters: Counters
+  /** Told after each commit that brought events: the hint `alarms` on the bus. */
+  committed: () => void
+  limits?: AcceptanceLimits
+}): Acceptance {
+  const limits = deps.limits ?? acceptanceLimits
+  const { counters, clock, log } = deps
+  let queue: Waiting[] = []
+  let scheduled: { cancel(): void } | undefined
+  let busyTries = 0
+  let failing = false
+  let onDrained: (() => void)[] = []
+  let closed = false
+
+  function schedule(delayMs: number) {
+    if (scheduled || closed) return
+    if (delayMs === 0) {
+      const handle = setImmediate(flush)
+      scheduled = { cancel: () => clearImmediate(handle) }
+    } else {
+      const handle = setTimeout(flush, delayMs)
+      scheduled = { cancel: () => clearTimeout(handle) }
+    }
+  }
+
+  function lose(delivery: Waiting, why: string) {
+    counters.add('alarms_lost_to_sender')
+    delivery.lost(new Error(why))
+  }
+
+  function expire() {
+    const oldest = clock.mono() - limits.holdMs
+    while (queue[0] && queue[0].since <= oldest) {
+      const late = queue.shift()
+      if (late) lose(late, 'the alarm store did not take it in time')
+    }
+  }
+
+  /** One transaction; on success the deliveries leave the queue and are acknowledged. */
+  function commit(batch: readonly Waiting[]): 'stored' | 'busy' | 'failed' {
+    let accepted: readonly Accepted[]
+    try {
+      accepted = deps.alarms.accept(
+        batch.flatMap((delivery) => delivery.events),
+        batch.flatMap((delivery) => delivery.rejects),
+      )
+    } catch (error) {
+      if (isBusy(error)) return 'busy'
+      counters.add('store_failures')
+      if (!failing) log.error({ err: error, waiting: queue.length }, 'alarm store fails: acks held')
+      return 'failed'
+    }
+    const taken = new Set(batch)
+    queue = queue.filter((delivery) => !taken.has(delivery))
+    counters.add('commits')
+    counters.set('commit_batch_last', batch.length)
+    let at = 0
+    for (const delivery of batch) {
+      delivery.stored(accepted.slice(at, at + delivery.events.length))
+      at += delivery.events.length
+    }
+    if (accepted.length > 0) deps.committed()
+    return 'stored'
+  }
+
+  /**
+   * After a failed batch: is it the store, or one row? The oldest is tried alone; when it fails and
+   * the oldest of another device works, it can never be stored and only its own connection ends.
+   * Each device's own order is kept throughout: an `active` never overtakes its `cleared`.
+   */
+  function single(): 'stored' | 'busy' | 'failed' {
+    const [head] = queue
+    if (head === undefined) return 'stored'
+    const alone = commit([head])
+    if (alone !== 'failed') return alone
+    const other = queue.find((delivery) => delivery.deviceId !== head.deviceId)
+    const probe = other ? commit([other]) : 'failed'
+    if (probe === 'stored') {
+      queue = queue.filter((delivery) => delivery !== head)
+      lose(head, 'the alarm store cannot take it')
+    }
+    return probe
+  }
+
+  function flush() {
+    scheduled = undefined
+    expire()
+    let result = failing
+      ? single()
+      : queue.length > 0
+        ? commit(queue.slice(0, limits.batch))
+        : 'stored'
+    if (result === 'failed' && !failing) {
+      failing = true
+      result = single()
+    }
+    if (result === 'stored') {
+      if (failing) log.info({ waiting: queue.length }, 'alarm store works again')
+      failing = false
+      busyTries = 0
+    }
+    counters.set('alarms_waiting', queue.length)
+    if (queue.length === 0) for (const done of onDrained.splice(0)) done()
+    else if (result === 'stored') schedule(0)
+    else if (result === 'failed') schedule(limits.retryMs)
+    else {
+      counters.add('store_busy')
+      // The first retry is the next tick; then a pause, or a long foreign transaction costs a core.
+      schedule(busyTries++ === 0 ? 0 : 2)
+    }
+  }
+
+  return {
+    take(delivery) {
+      if (closed || queue.length >= limits.held) {
+        counters.add('alarms_lost_to_sender')
+        delivery.lost(new Error('too many alarms wait for the store'))
+        return
+      }
+      queue.push({ ...delivery, since: clock.mono() })
+      schedule(0)
+    },
+    waiting: () => queue.length,
+    drained: () =>
+      queue.length === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            onDrained.push(resolve)
+          }),
+    close() {
+      closed = true
+      scheduled?.cancel()
+      for (const delivery of queue) lose(delivery, 'the hub stops')
+      queue = []
+      for (const done of onDrained.splice(0)) done()
+    },
+  }
+}
