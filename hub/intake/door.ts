@@ -139,13 +139,23 @@ export async function openDoor(deps: DoorDeps): Promise<Door> {
   broker.listen('hub/bus/#', (topic, payload) => bus.deliver(topic, payload))
 
   function lookAtRegistry() {
+    try {
+      readRegistry()
+    } catch (error) {
+      // An import holds the file: what is known stays in force until the next second.
+      count.add('registry_read_failures')
+      log.warn({ err: error }, 'registry not read yet')
+    }
+  }
+
+  function readRegistry() {
     const change = registry.lastChange()
     if (change === registryChange) return
-    registryChange = change
-    const added = who.reload()
-    if (added.length > 0) status.add(added)
+    const changed = who.reload()
+    if (changed.length > 0) status.add(changed)
     broker.recheck()
-    log.info({ added: added.length, devices: who.size() }, 'registry read again')
+    registryChange = change
+    log.info({ changed: changed.length, devices: who.size() }, 'registry read again')
   }
   bus.on('registry', lookAtRegistry)
 

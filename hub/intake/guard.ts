@@ -135,8 +135,8 @@ export function guardSocket(
   socket.once('close', () => clearTimeout(deadline))
   socket.read = (size?: number): Buffer | null => {
     if (closed) return null
-    const chunk = read(size) as Buffer | null
-    if (chunk === null) return null
+    const chunk: unknown = read(size)
+    if (!Buffer.isBuffer(chunk)) return null
     const reason = guard.push(chunk, deps.clock.mono())
     if (reason === undefined) return chunk
     refuse(reason)

@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Device } from '../schema/device.ts'
 import { devicePrefix } from '../schema/native.ts'
 import { type RoleName, roleNames } from '../schema/role.ts'
@@ -38,7 +39,7 @@ export interface Identities {
   /** The device as registered now; undefined = not (any more). */
   sender(deviceId: string): Sender | undefined
   size(): number
-  /** Reads the registry again; returns the devices that were not known before. */
+  /** Reads the registry again; returns the devices that are new or have other settings than before. */
   reload(): Device[]
   /** True when the device still has the secret it was admitted with. */
   stillValid(sender: Sender): boolean
@@ -87,19 +88,23 @@ export function identities(deps: {
   }
 
   function reload(): Device[] {
-    const added: Device[] = []
+    const changed: Device[] = []
     const gone = new Set(senders.keys())
     for (const device of deps.registry.allDevices()) {
       gone.delete(device.deviceId)
       const known = senders.get(device.deviceId)
       if (known === undefined) {
         senders.set(device.deviceId, toSender(device))
-        added.push(device)
-      } else Object.assign(known, toSender(device))
+        changed.push(device)
+        continue
+      }
+      if (isDeepStrictEqual(known.device, device)) continue
+      Object.assign(known, toSender(device))
+      changed.push(device)
     }
     for (const deviceId of gone) senders.delete(deviceId)
     secrets.clear()
-    return added
+    return changed
   }
 
   return {
