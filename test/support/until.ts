@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+type Nothing = false | undefined | null | 0 | ''
+
 /**
  * Waits until `probe` answers something truthy and returns it; for what sends no event. Fails after
  * `withinMs` with `what` in the message.
  */
 export async function until<Result>(
   what: string,
-  probe: () => Result | Promise<Result>,
+  probe: () => Result | Nothing | Promise<Result | Nothing>,
   withinMs = 10_000,
-): Promise<NonNullable<Awaited<Result>>> {
+): Promise<Result> {
   const deadline = performance.now() + withinMs
   for (;;) {
     const result = await probe()
