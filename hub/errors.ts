@@ -39,6 +39,8 @@ export const errors = {
       500,
       `${what} may not listen on ${address}: it is no address of this machine or needs more rights; set ${setting}`,
     ),
+  roleFailed: (role: string, how: string) =>
+    make('ROLE_FAILED', 500, `The role '${role}' ended while starting (${how}): see its log lines`),
   storeNewer: (file: string) =>
     make(
       'STORE_NEWER',

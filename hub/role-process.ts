@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import type { Logger } from 'pino'
-import { HubError } from './errors.ts'
+import { HubError, errors } from './errors.ts'
 import type { RoleName, RoleOrder, RoleReady, RoleReport, RoleStart } from './schema/role.ts'
 
 /** Waits between restarts: doubled from `firstMs` to `mostMs`; forgotten after `steadyMs` of work. */
@@ -88,9 +88,7 @@ export function roleProcess(name: RoleName, deps: RoleProcessDeps): RoleProcess 
         const wasReady = ports !== undefined
         child = ports = metrics = undefined
         clearTimeout(steady)
-        settle(
-          new Error(`The role '${name}' ended while starting (${signal ?? `exit code ${code}`})`),
-        )
+        settle(errors.roleFailed(name, signal ?? `exit code ${code}`))
         if (stopping) return
         noteCrash({ code, signal })
         deps.changed('away')
@@ -168,7 +166,7 @@ export function roleProcess(name: RoleName, deps: RoleProcessDeps): RoleProcess 
       try {
         await launch()
       } catch (error) {
-        if (insist || error instanceof HubError) throw error
+        if (insist || !isCrash(error)) throw error
         log.error({ name, err: error }, 'role did not start, the hub goes on without it')
         restartLater()
       }
@@ -178,6 +176,8 @@ export function roleProcess(name: RoleName, deps: RoleProcessDeps): RoleProcess 
     kill: () => child?.kill('SIGKILL'),
   }
 }
+
+const isCrash = (error: unknown) => error instanceof HubError && error.code === 'ROLE_FAILED'
 
 /** A role gets no `HUB_*` variable: its settings come over the channel, read once by main. */
 function forkRole(name: RoleName, { roleFile, output }: RoleProcessDeps): ChildProcess {

@@ -17,10 +17,6 @@ const metricsEachMs = 2000
 /** A role without a supervisor has this long to close in order, ms. */
 const orphanMs = 3000
 
-const name = roleNames.find((each) => each === process.argv[2])
-if (!name || !process.send) throw new Error('hub/role.ts is started by the supervisor alone')
-await serve(name)
-
 /** The forked process of one role: starts it on the supervisor's order, ends when told or left alone. */
 async function serve(role: RoleName) {
   // Ctrl-C goes to the whole group; the supervisor orders who stops when.
@@ -122,3 +118,7 @@ function vitalSigns() {
     return signs
   }
 }
+
+const name = roleNames.find((each) => each === process.argv[2])
+if (!name || !process.send) throw new Error('hub/role.ts is started by the supervisor alone')
+await serve(name)
