@@ -56,6 +56,8 @@ export type Need = 'public' | 'session' | Action
 
 /** HTTP routes as Fastify registers them. A route that is not here stops the start. */
 export const httpPolicy: Readonly<Record<string, Need>> = {
+  // The console's files: they hold no data of the county.
+  'GET /*': 'public',
   'GET /livez': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',
@@ -129,3 +131,14 @@ export function regionFilter(principal: Principal, action: Action, asked = princ
   if (within(principal.scope, asked)) return regionRange(principal.scope)
   return undefined
 }
+
+/** The roles that may do an action, in words: whom a refused person can ask. */
+export const whoMay = (action: Action) =>
+  Object.entries(grants)
+    .filter(([, list]) => list.includes(action))
+    .map(([role]) => role)
+    .join(' or ')
+
+/** What a person may do, in the order of `actions`: the console hides the rest. */
+export const actionsOf = (principal: Pick<Principal, 'role'>) =>
+  actions.filter((action) => grants[principal.role].includes(action))
