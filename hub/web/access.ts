@@ -18,6 +18,10 @@ import { sameOrigin } from './origin.ts'
 import type { Sessions, Visit } from './sessions.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route of the running server as the policy names it: `GET /api/v1/devices/:id`. */
+    policyRoutes: Set<string>
+  }
   interface FastifyRequest {
     /** The session behind this request; null on public routes without one. */
     visit: Visit | null
@@ -98,7 +102,11 @@ export function guardRoutes(app: FastifyInstance, deps: AccessDeps): void {
 
   app.decorateRequest('visit', null)
   app.decorateRequest('need', 'public')
-  app.addHook('onRoute', demandPolicy)
+  app.decorate('policyRoutes', new Set<string>())
+  app.addHook('onRoute', (route) => {
+    demandPolicy(route)
+    for (const method of [route.method].flat()) app.policyRoutes.add(keyOf(method, route.url))
+  })
   app.addHook('onRequest', async (request) => {
     if (!safeMethods.has(request.method) && !sameOrigin(request.headers))
       throw errors.foreignOrigin()
