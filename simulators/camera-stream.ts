@@ -122,11 +122,9 @@ export class CameraStream {
   set(fault: CameraFault | undefined) {
     const before = this.fault
     this.fault = fault
-    this.#frozenAt = undefined
     const ends = fault === 'offline' || fault === 'wrong-password' || fault === 'drops'
     // A camera whose power is back knows nothing of old connections; garbage leaves no framing.
     if (ends || before === 'dark' || before === 'garbage') this.hangUp()
-    for (const viewer of this.#viewers) viewer.awaitsKey = true
   }
 
   hangUp() {
@@ -156,10 +154,12 @@ export class CameraStream {
 
   /** The picture with this number, or what a frozen camera sends in its place. */
   #picture(number: number): ClipFrame | undefined {
-    const { clip } = { clip: this.#clip }
+    const clip = this.#clip
     const index = (this.#anchorFrame + number) % clip.frames.length
     const position = index % clip.gop
-    if (this.fault === 'freeze' && position === 0) this.#frozenAt ??= index
+    // Both ways only at an IDR: the pictures between refer to the one before.
+    if (position === 0)
+      this.#frozenAt = this.fault === 'freeze' ? (this.#frozenAt ?? index) : undefined
     if (this.#frozenAt === undefined) return clip.frames[index]
     return position === 0 ? clip.frames[this.#frozenAt] : this.#deps.shelf.holds[position]
   }
