@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { CameraGrant, System } from '../../hub/schema/api.ts'
 import { temporaryFolder } from '../support/hub-process.ts'
 import { influxServer, type InfluxServer } from '../support/influx.ts'

@@ -154,9 +154,7 @@ export async function openDoorByHand(
   if (!entry?.secret) throw new Error(`no secret for '${deviceId}'`)
   const { region } = entry.device
   const place = `${region.slice(0, 6)}/${region.slice(6, 9)}/${region.slice(9, 12)}`
-  await run('mosquitto_pub', [
-    ...['-h', '127.0.0.1', '-p', String(live.hub.mqttPort), '-i', deviceId, '-u', deviceId],
-    ...['-P', entry.secret, '-q', '1', '-t', `jf/v1/${place}/${deviceId}/a`],
-    ...['-m', JSON.stringify(body)],
-  ])
+  const who = `-i ${deviceId} -u ${deviceId} -P ${entry.secret}`
+  const where = `-h 127.0.0.1 -p ${live.hub.mqttPort} -q 1 -t jf/v1/${place}/${deviceId}/a`
+  await run('mosquitto_pub', [...`${who} ${where} -m`.split(' '), JSON.stringify(body)])
 }
