@@ -26,11 +26,11 @@ export interface MediaDeps {
   bus: Pick<Bus, 'on'>
   /** Where open sockets' sessions are looked up; without it only hints that name a session end one. */
   people?: Pick<PeopleStore, 'session'>
-  /** For tests: another resolver. */
+  /** Another resolver than the system's. */
   lookup?: Lookup
+  /** How often each active camera writes its `stream` point, ms. */
+  pointEveryMs?: number
 }
-
-const pointEveryMs = 10_000
 
 /** Starts the media role: the live door on a free loopback port, cameras pulled while watched. */
 export async function startMedia(deps: MediaDeps): Promise<RunningRole> {
@@ -90,7 +90,7 @@ export async function startMedia(deps: MediaDeps): Promise<RunningRole> {
     bus.on('registry', look),
   ]
   const report = pointWriter(deps, sources)
-  const timer = setInterval(report, pointEveryMs)
+  const timer = setInterval(report, deps.pointEveryMs ?? 10_000)
   log.info({ port: door.port }, 'media ready')
 
   return {
@@ -133,7 +133,7 @@ const sameTarget = (one: RtspTarget, other: RtspTarget) =>
   one.credential?.user === other.credential?.user &&
   one.credential?.password === other.credential?.password
 
-/** One `stream` point per active camera each 10 s: rates since the last one. */
+/** One `stream` point per active camera: rates since its last one, or since its pull began. */
 function pointWriter({ registry, metrics, clock, log }: MediaDeps, sources: Map<string, Source>) {
   const before = new Map<string, { frames: number; bytes: number; lost: number; mono: number }>()
   return () => {
@@ -141,11 +141,11 @@ function pointWriter({ registry, metrics, clock, log }: MediaDeps, sources: Map<
     const mono = clock.mono()
     for (const camera of before.keys()) if (!sources.has(camera)) before.delete(camera)
     for (const [camera, source] of sources) {
-      const { frames, bytes, lost, viewers, state } = source.stats()
-      const last = before.get(camera)
+      const { frames, bytes, lost, viewers, state, startedMono } = source.stats()
+      const last = before.get(camera) ?? { frames: 0, bytes: 0, lost: 0, mono: startedMono }
       before.set(camera, { frames, bytes, lost, mono })
       const device = registry.device(camera)
-      if (!device || !last || mono <= last.mono) continue
+      if (!device || mono <= last.mono) continue
       const seconds = (mono - last.mono) / 1000
       const fields = {
         fps: round((frames - last.frames) / seconds),

@@ -37,10 +37,9 @@ describe('media grants', () => {
   })
 
   test('a signed payload that is no grant is refused', () => {
-    // @ts-expect-error a grant without a camera, as an older hub might make
-    expect(
-      readGrant(makeGrant({ session: 's', from: 1, exp: 2 }, 'secret'), 'secret'),
-    ).toBeUndefined()
+    const halfGrant: Partial<typeof grant> = { ...grant }
+    delete halfGrant.camera
+    expect(readGrant(makeGrant(halfGrant as typeof grant, 'secret'), 'secret')).toBeUndefined()
   })
 
   test.each([

@@ -54,7 +54,11 @@ export function probe(file: Buffer) {
   )
   const decoded = spawnSync(
     'ffmpeg',
-    ['-v', 'error', '-xerror', '-i', 'pipe:0', '-f', 'null', '-'],
+    // The encoder's own clock would be 25 a second, whatever the stream's is.
+    [
+      ['-v', 'error', '-xerror', '-i', 'pipe:0', '-fps_mode', 'passthrough'],
+      ['-enc_time_base', '1:90000', '-f', 'null', '-'],
+    ].flat(),
     {
       input: file,
     },

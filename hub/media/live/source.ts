@@ -60,6 +60,7 @@ export function liveSource(deps: SourceDeps) {
   let fault: StreamFault | undefined
   let last: { at: number; mono: number } | undefined
   let connectedMono = 0
+  let startedMono = 0
   let tries = 0
   let running = false
   let told = ''
@@ -148,6 +149,7 @@ export function liveSource(deps: SourceDeps) {
   function start() {
     if (running) return
     running = true
+    startedMono = clock.mono()
     log.info({ camera }, 'pull begins')
     ticker = setInterval(tick, times.tickMs)
     connect()
@@ -216,6 +218,7 @@ export function liveSource(deps: SourceDeps) {
       viewers: viewers.size,
       gopBytes: gop.bytes(),
       state: notice().state,
+      startedMono,
     }),
     close: stop,
   }
