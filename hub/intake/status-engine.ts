@@ -58,6 +58,8 @@ export interface EngineOptions extends Rules {
   lagMs: number
   /** Between two rows of the hub's own life. A longer gap between ticks is blindness, like a stop. */
   lifeMs: number
+  /** Time a tick may spend on storing; the rest of a mass change waits for the next ticks. */
+  storeMs: number
 }
 
 const defaults: EngineOptions = {
@@ -66,6 +68,7 @@ const defaults: EngineOptions = {
   tickMs: 1000,
   lagMs: 2000,
   lifeMs: 10_000,
+  storeMs: 40,
 }
 
 export interface EngineDeps {
@@ -85,18 +88,19 @@ export function statusEngine(deps: EngineDeps): StatusEngine {
   const options = { ...defaults, ...deps.options }
   const watch: Watch = {
     fleet: emptyFleet(),
-    journal: stateJournal(state, log),
+    journal: stateJournal(state, clock, log),
     offset: clock.now() - clock.mono(),
     provedAt: clock.now(),
     stormAt: -Infinity,
   }
   const left = { devices: deps.devices, open: state.current(), life: state.lastLife() }
+  const { fleet, journal } = watch
   restore(watch, left, options, clock.mono())
   log.info({ devices: left.devices.length, blindFrom: watch.provedAt }, 'devices loaded')
   const life = lifeRows(watch, clock, options.lifeMs)
+  journal.flush(Infinity)
   life.write()
   const verdicts = silenceVerdicts(watch, log, options)
-  const { fleet, journal } = watch
   let taken = clock.mono()
 
   return {
@@ -117,7 +121,10 @@ export function statusEngine(deps: EngineDeps): StatusEngine {
       return seenPairs(watch, from)
     },
     health: () => ({ pending: journal.pending(), ...verdicts.health() }),
-    close: () => life.write(),
+    close: () => {
+      journal.flush(Infinity)
+      life.write()
+    },
   }
 }
 
@@ -188,6 +195,6 @@ function ticker({ watch, clock, log, options, life, verdicts }: TickDeps): () =>
     verdicts.run(mono, now)
     ticked = { mono, now }
     watch.provedAt = now
-    if (watch.journal.flush()) life.renew()
+    if (watch.journal.flush(options.storeMs)) life.renew()
   }
 }

@@ -301,3 +301,29 @@ describe('a store that another process holds', () => {
     expect(state.lastLife()!.at).toBe(at)
   })
 })
+
+describe('a mass change', () => {
+  test('is stored over several ticks, in order, so that no tick holds alarms up', () => {
+    const state = memoryState()
+    const clock = fakeClock()
+    // Each transaction takes 30 ms here; a tick may spend 40.
+    const sizes: number[] = []
+    const slow: StateStore = {
+      ...state,
+      change: (changes) => {
+        clock.advance(30)
+        sizes.push(changes.length)
+        state.change(changes)
+      },
+    }
+    const desk = statusDesk(someDevices(5000), { state: slow, clock })
+    sizes.length = 0
+    desk.run(1, () => true)
+    expect(sizes).toEqual([1000, 1000])
+    expect(desk.engine.health().pending).toBe(3000)
+    desk.run(2)
+    expect(sizes).toHaveLength(5)
+    expect(desk.engine.health().pending).toBe(0)
+    expect(state.current().filter((row) => row.state === 'up')).toHaveLength(5000)
+  })
+})
