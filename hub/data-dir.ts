@@ -1,5 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errors } from './errors.ts'
 
@@ -40,9 +48,26 @@ export function claimDataDir(dir: string): DataDir {
   }
 }
 
-function openLock(dir: string): DatabaseSync {
+/** Makes the data folder, closed to other accounts, where there is none. @throws DATA_NOT_WRITABLE */
+export function makeDataDir(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    makeFolders(dir)
+    accessSync(dir, constants.W_OK)
+  } catch {
+    throw errors.dataNotWritable(dir)
+  }
+}
+
+/** Node's own recursive mkdir never returns below /proc. */
+function makeFolders(dir: string) {
+  if (existsSync(dir)) return
+  makeFolders(dirname(dir))
+  mkdirSync(dir, { mode: 0o700 })
+}
+
+function openLock(dir: string): DatabaseSync {
+  makeDataDir(dir)
+  try {
     return new DatabaseSync(join(dir, 'hub.lock'), { timeout: 0 })
   } catch {
     throw errors.dataNotWritable(dir)

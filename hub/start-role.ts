@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { auditWriter } from './audit/audit.ts'
 import { mqttBus } from './bus/mqtt-bus.ts'
 import type { Clock } from './rules/clock.ts'
 import type { Peers, RoleName, RoleStart, RunningRole } from './schema/role.ts'
@@ -64,7 +65,7 @@ const starters: Record<RoleName, (context: RoleContext, keep: Keep) => Promise<R
       registry: keep(await sqliteRegistry(file('registry'), { busyTimeoutMs })),
       state: keep(await sqliteState(file('state'), { busyTimeoutMs })),
       metrics: keep(await sqliteMetrics(file('metrics'), { busyTimeoutMs })),
-      audit: keep(await sqliteAudit(file('audit'), { busyTimeoutMs })),
+      audit: keep(auditWriter(await sqliteAudit(file('audit'), { busyTimeoutMs }), context.clock)),
     })
   },
 
@@ -99,7 +100,7 @@ const starters: Record<RoleName, (context: RoleContext, keep: Keep) => Promise<R
       registry: keep(await sqliteRegistry(file('registry'), { busyTimeoutMs })),
       state: keep(await sqliteState(file('state'), { busyTimeoutMs })),
       metrics: keep(await sqliteMetrics(file('metrics'), { busyTimeoutMs })),
-      audit: keep(await sqliteAudit(file('audit'), { busyTimeoutMs })),
+      audit: keep(auditWriter(await sqliteAudit(file('audit'), { busyTimeoutMs }), context.clock)),
       people: keep(await sqlitePeople(file('registry'), { busyTimeoutMs })),
       bus: keep(await busOf('web', context)),
     })
