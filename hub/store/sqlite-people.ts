@@ -4,7 +4,7 @@ import { errors } from '../errors.ts'
 import { User } from '../schema/people.ts'
 import { registryMigrations } from './migrations/registry.ts'
 import type { PeopleStore, Session } from './people-store.ts'
-import { inTransaction, openSqlite } from './sqlite.ts'
+import { inRelaxedTransaction, inTransaction, openSqlite } from './sqlite.ts'
 
 export interface SqlitePeopleOptions {
   busyTimeoutMs: number
@@ -76,9 +76,9 @@ function sessionTable(db: DatabaseSync) {
       inTransaction(db, () => void open.run({ idHash, userId, createdAt, lastAt, expiresAt })),
     session: (idHash: string) => SessionRow.optional().parse(byHash.get(idHash)),
     touchSession: (idHash: string, lastAt: number) =>
-      inTransaction(db, () => void touch.run(lastAt, idHash)),
+      inRelaxedTransaction(db, () => void touch.run(lastAt, idHash)),
     closeSession: (idHash: string) => inTransaction(db, () => void close.run(idHash)),
     closeSessionsOf: (userId: string) => inTransaction(db, () => void closeOf.run(userId)),
-    removeExpired: (now: number) => inTransaction(db, () => Number(expire.run(now).changes)),
+    removeExpired: (now: number) => inRelaxedTransaction(db, () => Number(expire.run(now).changes)),
   }
 }

@@ -7,7 +7,7 @@ import { Position, Region } from '../schema/region.ts'
 import { registryMigrations } from './migrations/registry.ts'
 import type { DeviceQuery, RegistryStore } from './registry-store.ts'
 import { fileSeal, freshSeal, type Seal } from './seal.ts'
-import { inTransaction, openSqlite } from './sqlite.ts'
+import { inRelaxedTransaction, inTransaction, openSqlite } from './sqlite.ts'
 
 export interface SqliteRegistryOptions {
   busyTimeoutMs: number
@@ -178,9 +178,11 @@ function secretColumns(db: DatabaseSync, changing: Changing, lock: Seal) {
 function quarantineTable(db: DatabaseSync): Pick<RegistryStore, 'quarantine' | 'quarantined'> {
   const put = db.prepare(
     `insert into quarantine (clientId, remote, firstAt, lastAt, tries, reason)
-     values (:clientId, :remote, :at, :at, 1, :reason)
-     on conflict (clientId) do update set remote = excluded.remote, lastAt = excluded.lastAt,
-       tries = tries + 1, reason = excluded.reason`,
+     values (:clientId, :remote, :at, :at, 1, :reason)`,
+  )
+  const again = db.prepare(
+    `update quarantine set remote = :remote, lastAt = :at, tries = tries + 1, reason = :reason
+     where clientId = :clientId`,
   )
   const trim = db.prepare(
     `delete from quarantine where clientId in (
@@ -190,7 +192,8 @@ function quarantineTable(db: DatabaseSync): Pick<RegistryStore, 'quarantine' | '
   const list = db.prepare('select * from quarantine order by lastAt desc limit ?')
   return {
     quarantine: ({ clientId, remote, at, reason }) =>
-      inTransaction(db, () => {
+      inRelaxedTransaction(db, () => {
+        if (again.run({ clientId, remote, at, reason }).changes > 0) return
         put.run({ clientId, remote, at, reason })
         trim.run(quarantineRows)
       }),

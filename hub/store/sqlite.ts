@@ -149,3 +149,17 @@ export function inTransaction<Result>(db: DatabaseSync, work: () => Result): Res
     throw errors.storeBusy()
   }
 }
+
+/**
+ * `inTransaction` of a FULL database without waiting for the disk: for what a power cut may take
+ * (a session's last use, a knock at the door), measured 0.1 against 2.3 ms. Later FULL commits
+ * of the same file carry it to the disk with them.
+ */
+export function inRelaxedTransaction<Result>(db: DatabaseSync, work: () => Result): Result {
+  db.exec('pragma synchronous = normal')
+  try {
+    return inTransaction(db, work)
+  } finally {
+    db.exec('pragma synchronous = full')
+  }
+}
