@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { authorization, bestChallenge, readChallenge } from '../../hub/media/rtsp/digest.ts'
 
@@ -86,7 +86,7 @@ describe('authentication', () => {
   test('no header makes the reader throw or hang', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 5_000 }), (text) => {
-        readChallenge(`Digest ${text}`)
+        expect(() => readChallenge(`Digest ${text}`)).not.toThrow()
       }),
     )
   })

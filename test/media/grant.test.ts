@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { judgeGrant } from '../../hub/media/grant.ts'
 import { makeGrant, mediaDoorKey, readGrant } from '../../hub/rules/grant.ts'
@@ -6,6 +6,12 @@ import { makeGrant, mediaDoorKey, readGrant } from '../../hub/rules/grant.ts'
 const grant = { camera: 'cam-1', session: 'a'.repeat(64), from: 1_000, exp: 61_000 }
 const token = makeGrant(grant, 'secret')
 const asked = { secret: 'secret', session: grant.session, camera: 'cam-1', now: 60_999 }
+
+const bytesOf = (text: string) => text.split('.').map((part) => Buffer.from(part, 'base64url'))
+const sameBytes = (text: string) => {
+  const wanted = bytesOf(token)
+  return bytesOf(text).every((part, index) => wanted[index]?.equals(part))
+}
 
 describe('media grants', () => {
   test('what was made is read back whole', () => {
@@ -23,17 +29,17 @@ describe('media grants', () => {
         const changed = token.slice(0, at) + String.fromCharCode(code) + token.slice(at + 1)
         const read = readGrant(changed, 'secret')
         // The last base64url digit has spare bits: a token that spells the same bytes is the same token.
-        if (read) expect(read).toEqual(grant)
-        else expect(changed).not.toBe(token)
+        expect(read ?? grant).toEqual(grant)
+        expect(read === undefined || sameBytes(changed)).toBe(true)
       }),
       { numRuns: 2_000 },
     )
   })
 
-  test('no text makes the reader throw', () => {
-    fc.assert(
-      fc.property(fc.string({ maxLength: 2_000 }), (text) => readGrant(text, 's') === undefined),
-    )
+  test('no text is read as a grant', () => {
+    const text = fc.string({ maxLength: 2_000 })
+    fc.assert(fc.property(text, (any) => readGrant(any, 's') === undefined))
+    expect(readGrant('e30.e30', 's')).toBeUndefined()
   })
 
   test('a signed payload that is no grant is refused', () => {

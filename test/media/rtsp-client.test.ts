@@ -79,6 +79,7 @@ describe('the RTSP client', () => {
     const faulty = await camera({ digest })
     const { seen } = pull({ url: faulty.url, credential: digest })
     await until('packets', () => seen.packets > 0)
+    expect(seen).toMatchObject({ tracks: 1, fault: undefined })
   })
 
   test('a nonce that grows old after the sign-in is renewed', async () => {
@@ -91,6 +92,7 @@ describe('the RTSP client', () => {
     const faulty = await camera({ digest })
     const { seen } = pull({ url: faulty.url, credential: digest })
     await until('packets', () => seen.packets > 0)
+    expect(seen).toMatchObject({ tracks: 1, fault: undefined })
   })
 
   test('a wrong password is tried once, and never written anywhere', async () => {
@@ -174,6 +176,7 @@ describe('the RTSP client', () => {
     })
     const { seen } = pull(plain(faulty.url))
     await until('both packets', () => seen.packets === 2)
+    expect(seen.fault).toBeUndefined()
   })
 })
 

@@ -47,7 +47,7 @@ function setUp() {
         frameRate: undefined,
       }),
     /** Sends the next `count` pictures in one go. */
-    send(count: number) {
+    send: (count: number) => {
       for (let each = 0; each < count; each++) {
         const picture = pictures[sent++ % pictures.length] ?? []
         for (const packet of packetize(picture, state)) pulls.at(-1)?.listener.rtp(packet)
@@ -55,7 +55,7 @@ function setUp() {
       }
     },
     /** Lets time pass, timers included. */
-    pass(ms: number) {
+    pass: (ms: number) => {
       for (let each = 0; each < ms; each += 250) {
         clock.advance(250)
         vi.advanceTimersByTime(250)

@@ -67,15 +67,19 @@ export async function faultyRtsp(options: FaultyOptions = {}) {
   function reply(socket: Socket, request: FaultyRequest) {
     const special = options.answer?.(request, socket)
     if (special === null) return
-    if (special !== undefined) return void socket.write(special)
+    if (special !== undefined) {
+      socket.write(special)
+      return
+    }
     const nonces = options.digest?.nonces ?? ['n0']
     const nonce = nonces[Math.min(requests.length - 1, nonces.length - 1)] ?? 'n0'
     if (options.digest && !isProved(request, options.digest, nonce)) {
       const { algorithm } = options.digest
-      return void socket.write(
+      socket.write(
         `RTSP/1.0 401 Unauthorized\r\nCSeq: ${request.headers.get('cseq')}\r\n` +
           `WWW-Authenticate: Digest realm="cam", nonce="${nonce}", algorithm=${algorithm}, qop="auth"\r\n\r\n`,
       )
+      return
     }
     socket.write(ordinary(request, options))
     if (request.method === 'PLAY') send(socket)
@@ -112,7 +116,7 @@ export async function faultyRtsp(options: FaultyOptions = {}) {
     received: () => received,
     /** Cuts every connection; new ones are accepted. */
     cut: () => sockets.forEach((socket) => socket.destroy()),
-    async close() {
+    close: async () => {
       timers.forEach((timer) => clearInterval(timer))
       sockets.forEach((socket) => socket.destroy())
       await new Promise((resolve) => server.close(resolve))

@@ -42,8 +42,8 @@ export function packetize(
   if (small.length > 0) add(stapA(small), false)
   rest.forEach((nal, index) => {
     const last = index === rest.length - 1 || markerPerNal
-    if (nal.length <= mtu) return void add(nal, last)
-    for (let at = 1; at < nal.length; at += mtu - 2) {
+    if (nal.length <= mtu) add(nal, last)
+    for (let at = 1; nal.length > mtu && at < nal.length; at += mtu - 2) {
       const end = at + mtu - 2 >= nal.length
       const header = (at === 1 ? 0x80 : 0) | (end ? 0x40 : 0) | ((nal[0] ?? 0) & 0x1f)
       const body = nal.subarray(at, at + mtu - 2)

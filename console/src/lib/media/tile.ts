@@ -87,16 +87,16 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
   /** Fetches a grant and plays; a newer attempt makes this one void. */
   function ask(wireId: number) {
     const mine = ++attempt
+    const stillMine = () => mine === attempt && !closed
     host.getGrant(camera).then(
-      (grant) => {
-        if (mine === attempt && !closed) host.send({ op: 'play', tile: wireId, camera, grant })
-      },
-      (error: unknown) => {
-        if (mine !== attempt || closed) return
-        if (isFinal(error)) noticed(own('refused', codeOf(error)))
-        else askLater()
-      },
+      (grant) => stillMine() && host.send({ op: 'play', tile: wireId, camera, grant }),
+      (error: unknown) => stillMine() && ungranted(error),
     )
+  }
+
+  function ungranted(error: unknown) {
+    if (isFinal(error)) noticed(own('refused', codeOf(error)))
+    else askLater()
   }
 
   function begin() {
