@@ -27,6 +27,7 @@ export async function consoleFiles(app: FastifyInstance, dir: string): Promise<v
     await app.register(fastifyStatic, {
       root: dir,
       preCompressed: true,
+      dotfiles: 'ignore',
       schemaHide: true,
       cacheControl: false,
       setHeaders: (reply, path) => {

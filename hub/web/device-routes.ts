@@ -134,6 +134,7 @@ export const deviceRoutes =
     app.get(
       '/devices/:id/timeline',
       {
+        config: { shed: true },
         schema: {
           tags,
           summary: 'States of one device as intervals, with the milliseconds of each state',

@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-const hostOf = (origin: string) => {
+/** Host and port of an origin and of a Host header, both without the scheme's own port. */
+function hosts(origin: string, host: string): { page: string; door: string } | undefined {
   try {
-    return new URL(origin).host
+    const page = new URL(origin)
+    return { page: page.host, door: new URL(`${page.protocol}//${host}`).host }
   } catch {
     return undefined
   }
@@ -16,6 +18,6 @@ export function sameOrigin(headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site']
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return false
   if (headers.origin === undefined) return true
-  const host = hostOf(headers.origin)
-  return host !== undefined && host === headers.host?.toLowerCase()
+  const both = hosts(headers.origin, headers.host ?? '')
+  return both !== undefined && both.page !== '' && both.page === both.door
 }

@@ -26,6 +26,7 @@ export const peopleRoutes =
     app.get(
       '/audit',
       {
+        config: { shed: true },
         schema: {
           tags,
           summary: 'Who did or tried what, newest first, paged',

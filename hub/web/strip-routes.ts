@@ -24,7 +24,8 @@ const Window = z.strictObject({
 function binned({ from, to }: z.infer<typeof Window>, now: number) {
   const last = Math.ceil(Math.min(to ?? now, now) / stripBinMs) * stripBinMs
   const first = from === undefined ? last - dayMs : Math.floor(from / stripBinMs) * stripBinMs
-  if (first >= last) throw errors.badRequest('`from` must lie before `to`, and before now')
+  if (first >= last || (from ?? 0) >= Math.min(to ?? now, now))
+    throw errors.badRequest('`from` must lie before `to`, and before now')
   if (last - first > windowMaxMs) throw errors.badRequest('The window is too long: at most 7 days')
   return { from: first, to: last }
 }

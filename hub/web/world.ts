@@ -171,7 +171,15 @@ export function world({ clock, alarms, registry, state, bus, failed }: WorldDeps
       for (const listener of alarmListeners) listener(row)
     })
   }
+  function takeDirty() {
+    const taken = { devices: [...all.devices], villages: [...all.villages] }
+    all.devices.clear()
+    all.villages.clear()
+    return taken
+  }
   readLife()
+  // Nobody looked before now, so nothing has changed for anybody.
+  takeDirty()
   const onHint = (read: () => void) => () => {
     try {
       read()
@@ -197,12 +205,7 @@ export function world({ clock, alarms, registry, state, bus, failed }: WorldDeps
     view,
     intakeAt: () => heard.at(),
     heartbeats: () => heard.perSecond(),
-    takeDirty() {
-      const taken = { devices: [...all.devices], villages: [...all.villages] }
-      all.devices.clear()
-      all.villages.clear()
-      return taken
-    },
+    takeDirty,
     onAlarm: (listener) => void alarmListeners.push(listener),
     onRefresh: (listener) => void refreshListeners.push(listener),
     readAlarms,
