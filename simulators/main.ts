@@ -127,7 +127,7 @@ async function command(args: string[]) {
   const options = { control: { type: 'string' } } as const
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
   const words = positionals.join(' ')
-  if (!words) throw new UsageError('do needs a command in words, e.g. do "door opens any"')
+  if (!words) throw new UsageError('do needs a command in words, such as "door opens any"')
   const { ok, message } = await ask(values.control ?? defaultControl, words)
   process.stdout.write(`${ok ? 'ok' : 'error'} ${message}\n`)
   if (!ok) process.exitCode = 1

@@ -44,6 +44,7 @@ const tickMs = 20
 /**
  * Starts the cameras' RTSP 1.0 server: Digest, TCP interleaved, H.264 from shared clips, no ffmpeg.
  * Without viewers no timer runs.
+ * @throws Error in one sentence when the port is taken
  */
 export async function startRtsp(deps: RtspServerDeps): Promise<RtspServer> {
   const now = deps.now ?? (() => performance.now())
@@ -82,7 +83,7 @@ export async function startRtsp(deps: RtspServerDeps): Promise<RtspServer> {
     serveRtsp({ socket, camera: (id) => cameras.get(id), now, onPlay: wake })
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => reject(inWords(error, deps.port)))
     server.listen(deps.port, deps.host ?? '127.0.0.1', resolve)
   })
   const address = server.address()
@@ -101,6 +102,13 @@ export async function startRtsp(deps: RtspServerDeps): Promise<RtspServer> {
       }),
   }
 }
+
+const inWords = (error: Error, port: number) =>
+  'code' in error && error.code === 'EADDRINUSE'
+    ? new Error(
+        `port ${port} for the cameras is in use: stop the other program or choose another --rtsp-port`,
+      )
+    : error
 
 const streamOf = ({ shelf, seed, clock, fillKbps = 0 }: RtspServerDeps, deviceId: string) =>
   new CameraStream({

@@ -85,11 +85,12 @@ test.each([1, 2, 3, 4, 5])('villages tile the county without gap or overlap, see
   expect(border).toBe(rim)
 })
 
+const withoutSecrets = (file: CountyFile) => ({
+  ...file,
+  devices: file.devices.map(({ device }) => device),
+})
+
 test('the same seed gives the same county, another seed another', () => {
-  const withoutSecrets = (file: CountyFile) => ({
-    ...file,
-    devices: file.devices.map(({ device }) => device),
-  })
   expect(withoutSecrets(makeCounty(plan))).toEqual(withoutSecrets(county))
   expect(withoutSecrets(makeCounty({ ...plan, seed: 8 }))).not.toEqual(withoutSecrets(county))
   const tested = { ...plan, testSecrets: true }
@@ -116,9 +117,10 @@ test('cameras name the RTSP server, a user and no password', () => {
     })
 })
 
+const beats = (file: CountyFile) =>
+  [...new Set(file.devices.map(({ device }) => `${device.kind} ${device.heartbeatS}`))].toSorted()
+
 test('the demo beats fast enough to see a loss within a minute; another interval can be set', () => {
-  const beats = (file: CountyFile) =>
-    [...new Set(file.devices.map(({ device }) => `${device.kind} ${device.heartbeatS}`))].toSorted()
   expect(beats(county)).toEqual(['camera 15', 'contact 20', 'light 20', 'panic 20'])
   expect(beats(makeCounty({ ...plan, heartbeatS: 60 }))).toEqual([
     'camera 60',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { AlarmFrame, HeartbeatFrame, StatusFrame } from '../../hub/schema/native.ts'
-import type { NewDevice } from '../../hub/schema/device.ts'
+import { DeviceKind, type NewDevice } from '../../hub/schema/device.ts'
 import { camera } from '../../simulators/camera.ts'
 import { contact } from '../../simulators/contact.ts'
 import { type Behaviour, type Happening, simDevice } from '../../simulators/device.ts'
@@ -21,7 +21,7 @@ const kinds = Object.keys(behaviours)
 
 const registered = (kind: string): NewDevice => ({
   deviceId: `${kind}-1`,
-  kind: kind as NewDevice['kind'],
+  kind: DeviceKind.parse(kind),
   model: `native/${kind}`,
   name: kind,
   region: '339901100200',

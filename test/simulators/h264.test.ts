@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { clipOf, nalType, openClips, splitAnnexB, typeOf } from '../../simulators/h264-clip.ts'
 import { packetize, type RtpSender, senderReport } from '../../simulators/rtp.ts'
 import { makeSei, readSei } from '../../simulators/sei.ts'
@@ -32,10 +32,14 @@ test('start codes of three and four bytes are cut, and zeros before them', () =>
 })
 
 test.each([
-  ['no parameter sets', '00000165aa'],
-  ['unequal groups', '0000016742000001680000016588000001410a0000016588000001410a000001410b'],
-])('a clip with %s is refused', (_name, hex) => {
-  expect(() => clipOf(Buffer.from(hex, 'hex'))).toThrow()
+  ['no parameter sets', '00000165aa', /begins with SPS, PPS/],
+  [
+    'unequal groups',
+    '0000016742000001680000016588000001410a0000016588000001410a000001410b',
+    /equally long/,
+  ],
+])('a clip with %s is refused', (_name, hex, message) => {
+  expect(() => clipOf(Buffer.from(hex, 'hex'))).toThrow(message)
 })
 
 // H.264 D.1.7 user_data_unregistered, 7.3.2.3.1 sizes above 255.

@@ -51,7 +51,7 @@ export class RtspReader {
 
   /** Sends a request once and waits for its answer. */
   async request(method: string, headers: Record<string, string> = {}, url = this.#url) {
-    const all = { CSeq: String(++this.#cseq), ...this.#authorization(method, url), ...headers }
+    const all = { CSeq: String(++this.#cseq), ...this.authorization(method, url), ...headers }
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
     this.socket.write(`${method} ${url} RTSP/1.0\r\n${lines.join('')}\r\n`)
     await until(`an answer to ${method}`, () => this.#answers.length > 0 || this.closed, 5_000)
@@ -77,7 +77,8 @@ export class RtspReader {
     this.socket.destroy()
   }
 
-  #authorization(method: string, url: string): Record<string, string> {
+  /** The header that proves the password with the nonce of this connection. */
+  authorization(method: string, url = this.#url): Record<string, string> {
     if (!this.#challenge) return {}
     const { realm, nonce } = this.#challenge
     const secret = md5(`${this.#user}:${realm}:${this.#password}`)
