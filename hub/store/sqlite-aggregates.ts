@@ -6,6 +6,10 @@ import { Aggregate, type Point } from '../schema/metric.ts'
 export const binMs = 300_000
 const keepMs = 30 * 86_400_000
 
+/** Oldest and newest bin; undefined while there is none. */
+const EndsRow = z
+  .object({ first: z.int().nullable(), last: z.int().nullable() })
+  .transform(({ first, last }) => (first === null || last === null ? undefined : { first, last }))
 const AggregateRow = z.compile(Aggregate)
 
 /** The embedded time-series: count, least, mean and greatest of each numeric field per 5 minutes; true counts as 1, false as 0, so the mean of a switch is its share of time on. */
@@ -16,10 +20,16 @@ export function aggregateTable(db: DatabaseSync) {
      on conflict (bin, id) do update set count = count + excluded.count,
        min = min(min, excluded.min), sum = sum + excluded.sum, max = max(max, excluded.max)`,
   )
+  const ends = db.prepare(
+    'select (select min(bin) from aggregate) as first, (select max(bin) from aggregate) as last',
+  )
+  // One look-up per 5 minutes: a range of bins holds every device's rows, a scan would read them all.
   const between = db.prepare(
-    `select series, deviceId, field, bin * ${binMs} as bin, count, min, sum / count as avg, max
-     from series cross join aggregate using (id)
-     where deviceId = ? and field = ? and bin >= ? and bin < ? order by bin, series`,
+    `with recursive bins (bin) as
+       (select :first union all select bin + 1 from bins where bin < :last)
+     select series, deviceId, field, bin * ${binMs} as bin, count, min, sum / count as avg, max
+     from series cross join bins cross join aggregate using (bin, id)
+     where deviceId = :deviceId and field = :field order by bin, series`,
   )
   const removeOld = db.prepare(
     `delete from aggregate where (bin, id) in
@@ -41,10 +51,14 @@ export function aggregateTable(db: DatabaseSync) {
       }
     },
     /** Aggregates whose 5 minutes begin in [from, to), oldest first. */
-    between: (deviceId: string, field: string, from: number, to: number): Aggregate[] =>
-      between
-        .all(deviceId, field, Math.ceil(from / binMs), Math.ceil(to / binMs))
-        .map((row) => AggregateRow.parse(row)),
+    between: (deviceId: string, field: string, from: number, to: number): Aggregate[] => {
+      const kept = EndsRow.parse(ends.get())
+      if (!kept) return []
+      const first = Math.max(kept.first, Math.ceil(from / binMs))
+      const last = Math.min(kept.last, Math.ceil(to / binMs) - 1)
+      if (first > last) return []
+      return between.all({ first, last, deviceId, field }).map((row) => AggregateRow.parse(row))
+    },
     /** Removes at most `limit` rows older than 30 days, or the oldest of all when the file is full. */
     retain: (now: number, limit: number, full: boolean) =>
       Number(removeOld.run(Math.floor((full ? now : now - keepMs) / binMs), limit).changes),
