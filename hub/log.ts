@@ -1,4 +1,4 @@
-import { pino, type DestinationStream, type Logger } from 'pino'
+import { pino, type Logger } from 'pino'
 
 /** Keys whose values never reach a log, at the top and one level down. */
 const secretKeys = [
@@ -18,13 +18,10 @@ export const withoutCredentials = (text: string) =>
   text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1***@')
 
 /**
- * A logger of one role: JSON lines, data first, a constant message last. Logs go to stderr; what is
- * meant for people goes to stdout.
+ * A logger of one role: JSON lines, data first, a constant message last. Logs go to stderr
+ * unless another file descriptor is given; what is meant for people goes to stdout.
  */
-export function createLog(
-  options: { role: string; level: string },
-  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
-): Logger {
+export function createLog(options: { role: string; level: string }, descriptor = 2): Logger {
   return pino(
     {
       level: options.level,
@@ -37,7 +34,7 @@ export function createLog(
         streamWrite: withoutCredentials,
       },
     },
-    destination,
+    pino.destination({ dest: descriptor, sync: true }),
   )
 }
 

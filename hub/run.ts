@@ -15,9 +15,8 @@ export interface RunOptions {
   signal: AbortSignal
   /** Ends a stop that takes too long. */
   impatient: AbortSignal
-  log?: Logger
   demo?: boolean
-  /** File descriptor that takes the roles' output; absent: stderr of this process. */
+  /** File descriptor that takes all logs; absent: stderr of this process. */
   output?: number
 }
 
@@ -43,7 +42,7 @@ export async function runHub(
   started: (hub: StartedHub) => void | Promise<void>,
 ): Promise<void> {
   const { settings, signal } = options
-  const log = options.log ?? createLog({ role: 'main', level: settings.HUB_LOG_LEVEL })
+  const log = createLog({ role: 'main', level: settings.HUB_LOG_LEVEL }, options.output)
   const dataDir = claimDataDir(settings.HUB_DATA_DIR)
   try {
     const admin = await firstAdmin(settings)
