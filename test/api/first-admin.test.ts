@@ -57,9 +57,9 @@ test('at most two hashes run at once, and more than 64 waiting are refused', asy
   const tries = await Promise.allSettled(
     Array.from({ length: 70 }, () => check.check('right password', stored)),
   )
-  const refused = tries.filter(({ status }) => status === 'rejected')
+  const refused = tries.filter((each) => each.status === 'rejected')
   expect(refused).toHaveLength(4)
-  for (const { reason } of refused as PromiseRejectedResult[])
+  for (const { reason } of refused)
     expect(reason).toMatchObject({ code: 'OVERLOADED', status: 503 })
   expect(tries.filter((each) => each.status === 'fulfilled' && each.value)).toHaveLength(66)
 })

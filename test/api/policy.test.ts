@@ -9,6 +9,10 @@ import { mediaPaths, upgradeDoor } from '../../hub/web/upgrade.ts'
 import { county, deviceIn, townships, villages } from '../support/web-county.ts'
 import { webApp, type WebApp } from '../support/web-app.ts'
 
+const forgotten = async (app: FastifyInstance) => {
+  app.post('/devices', () => 'done')
+}
+
 describe('what has no entry in the policy stops the start', () => {
   test('a route', async () => {
     await using web = await webApp()
@@ -19,10 +23,7 @@ describe('what has no entry in the policy stops the start', () => {
 
   test('a route of a plugin', async () => {
     await using web = await webApp()
-    const plugin = async (app: FastifyInstance) => {
-      app.post('/devices', () => 'done')
-    }
-    await expect(web.app.register(plugin, { prefix: '/api/v1' })).rejects.toThrow(
+    await expect(web.app.register(forgotten, { prefix: '/api/v1' })).rejects.toThrow(
       "route 'POST /api/v1/devices' has no entry in hub/rules/policy.ts",
     )
   })
@@ -65,6 +66,9 @@ test('every entry of the policy is a real route, room or path', async () => {
   expect([...mediaPaths]).toEqual(Object.keys(mediaPolicy))
 })
 
+const methodOf = (method: string) =>
+  method === 'POST' || method === 'DELETE' ? method : ('GET' as const)
+
 /** A body for each route that takes one; a new route without a line here fails the matrix. */
 const bodies: Readonly<Record<string, object | undefined>> = {
   'POST /api/v1/alarms/:id/acknowledge': undefined,
@@ -92,10 +96,9 @@ function promised(role: Role, need: Action, where: Where, one: boolean) {
 }
 
 describe.each(Role.options)('a %s of a township', (role) => {
-  const cells = Object.entries(httpPolicy).filter(([, need]) => need.includes(':')) as [
-    string,
-    Action,
-  ][]
+  const cells = Object.entries(httpPolicy).flatMap(([route, need]): [string, Action][] =>
+    need === 'public' || need === 'session' ? [] : [[route, need]],
+  )
 
   let web: WebApp
   const name = `person-${role}`
@@ -121,10 +124,10 @@ describe.each(Role.options)('a %s of a township', (role) => {
     for (const where of places) {
       const id = url.includes('/:id') && where !== 'parent' ? idFor(web, url, where) : ''
       const path = url.replace(':scope', scopes[where]).replace(':id', id)
-      if (method === 'POST') expect(bodies).toHaveProperty(route)
+      if (method === 'POST' && !(route in bodies)) throw new Error(`no body for ${route}: teach it`)
       const payload = bodies[route]
       const answer = await web.ask(name, {
-        method: method as 'GET' | 'POST',
+        method: methodOf(method),
         url: path,
         ...(payload && { payload }),
       })
@@ -151,7 +154,7 @@ test('without a session every route but the public ones answers 401', async () =
     if (need === 'public') continue
     const [method = '', url = ''] = route.split(' ')
     const path = url.replace(':scope', county).replace(':id', deviceIn(villages[0], 'camera'))
-    const answer = await web.app.inject({ method: method as 'GET', url: path })
+    const answer = await web.app.inject({ method: methodOf(method), url: path })
     expect({ route, status: answer.statusCode, code: answer.json().code }).toEqual({
       route,
       status: 401,
@@ -172,11 +175,6 @@ test('a stranger learns nothing from a malformed body: the session is asked for 
 })
 
 describe('lists', () => {
-  const rows = async (web: WebApp, name: string, url: string) => {
-    const answer = await web.ask(name, url)
-    return { status: answer.statusCode, items: answer.json().items as { region: string }[] }
-  }
-
   test.each([
     ['clerk', '/api/v1/devices', [villages[0]]],
     ['officer', '/api/v1/devices', [villages[0], villages[1]]],
@@ -190,8 +188,9 @@ describe('lists', () => {
   ])('%s sees through %s only the own regions', async (name, url, expected) => {
     await using web = await webApp()
     for (const village of villages) web.county.raise(village)
-    const { status, items } = await rows(web, name, url)
-    expect(status).toBe(200)
+    const answer = await web.ask(name, url)
+    expect(answer.statusCode).toBe(200)
+    const { items }: { items: { region: string }[] } = answer.json()
     expect([...new Set(items.map(({ region }) => region))].toSorted()).toEqual(expected)
   })
 

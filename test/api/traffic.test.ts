@@ -82,7 +82,8 @@ test('every answer carries the security headers, and data is never cached', asyn
       'x-frame-options': 'DENY',
       'referrer-policy': 'no-referrer',
     })
-    if (url.startsWith('/api/')) expect(headers['cache-control']).toBe('no-store')
+    const kept = url.startsWith('/api/') ? headers['cache-control'] : 'no-store'
+    expect(kept).toBe('no-store')
   }
 })
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { mediaDoorKey } from '../../hub/rules/grant.ts'
 import { until } from '../support/until.ts'
@@ -49,8 +49,10 @@ async function mediaDouble() {
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
   return {
-    port: (server.address() as AddressInfo).port,
+    port: address.port,
     heads,
     sockets,
     async [Symbol.asyncDispose]() {
@@ -146,6 +148,7 @@ test('the hub’s own page may open it', async () => {
   const origin = web.url
   const page = await upgrade(web, '/media/live', { cookie: web.cookieOf('clerk'), origin })
   await until('greeting', () => page.text().endsWith('hello'))
+  expect(media.heads).toHaveLength(1)
 })
 
 test.each([
@@ -193,6 +196,7 @@ test('media that hangs up hangs up the page', async () => {
   await until('greeting', () => page.text().endsWith('hello'))
   media.sockets[0]?.destroy()
   await page.ended
+  expect(page.socket.destroyed).toBe(true)
 })
 
 test('a session that ends closes its media sockets', async () => {
@@ -204,7 +208,7 @@ test('a session that ends closes its media sockets', async () => {
   await until('greeting', () => page.text().endsWith('hello'))
   await fetch(`${web.url}/api/v1/session`, { method: 'DELETE', headers: { cookie } })
   await page.ended
-  await until('media hung up', () => media.sockets[0]?.destroyed)
+  expect(await until('media hung up', () => media.sockets[0]?.destroyed)).toBe(true)
 })
 
 test('a session holds at most 24 sockets', async () => {

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { io, type Socket } from 'socket.io-client'
 import pino from 'pino'
 import type { Peers } from '../../hub/schema/role.ts'
@@ -79,7 +78,7 @@ export async function webRole(change: Partial<WebRoleDeps> = {}): Promise<WebRol
     close,
     async page(name) {
       const socket = stranger({ cookie: cookieOf(name) })
-      const connected = once(socket as never, 'connect')
+      const connected = new Promise<void>((resolve) => socket.once('connect', resolve))
       socket.connect()
       await connected
       return socket
@@ -91,8 +90,12 @@ export async function webRole(change: Partial<WebRoleDeps> = {}): Promise<WebRol
 /** Resolves with the first arguments of the next event of this name. */
 export const next = <Name extends keyof HubEvents>(socket: PageSocket, name: Name) =>
   new Promise<Parameters<HubEvents[Name]>[0]>((resolve) => {
-    const listener = (value: Parameters<HubEvents[Name]>[0]) => resolve(value)
-    socket.once(name, listener as never)
+    const listener = (event: string, value: Parameters<HubEvents[Name]>[0]) => {
+      if (event !== name) return
+      socket.offAny(listener)
+      resolve(value)
+    }
+    socket.onAny(listener)
   })
 
 /** Resolves with the reason when the socket is cut. */
