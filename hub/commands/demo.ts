@@ -52,7 +52,7 @@ async function demo(signals: { signal: AbortSignal; impatient: AbortSignal }) {
         control: files.control,
         output: openSync(files.simulatorLog, 'w'),
       })
-      simulator.ended.finally(() => {
+      void simulator.ended.finally(() => {
         if (!signals.signal.aborted) say('The simulator ended: watch the devices go down.')
       })
       welcome(hub, county, accounts)
