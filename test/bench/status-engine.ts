@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../hub/clock.ts'
 import { statusEngine, type StatusEngine } from '../../hub/intake/status-engine.ts'
@@ -141,3 +142,6 @@ export const run: Bench = async (args, print) => {
 }
 
 const round = (value: number) => Math.round(value * 1000) / 1000
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await run(process.argv.slice(2), (figure) => process.stdout.write(`${JSON.stringify(figure)}\n`))

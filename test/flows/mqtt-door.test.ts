@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deviceClient, publishAlarm, until } from '../support/mqtt-client.ts'
+import { deviceClient, publishAlarm } from '../support/mqtt-client.ts'
 import { type TestDoor, testDoor, topicOf } from '../support/mqtt-intake.ts'
+import { until } from '../support/until.ts'
 
 describe('a device at the MQTT door', () => {
   let hub: TestDoor

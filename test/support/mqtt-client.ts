@@ -2,16 +2,8 @@ import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import mqttPacket, { type Packet } from 'mqtt-packet'
+import { until } from './until.ts'
 import { busSecret, secretOf, topicOf } from './mqtt-intake.ts'
-
-/** Polls until `check` holds; fails loudly with what it waited for. */
-export async function until(what: string, check: () => boolean, withinMs = 8000): Promise<void> {
-  const end = performance.now() + withinMs
-  while (!check()) {
-    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 /** Options of a device's mqtt.js client: its own id and secret, no reconnect, clean. */
 export const deviceOptions = (port: number, deviceId: string): IClientOptions => ({
@@ -92,7 +84,9 @@ export async function rawClient(port: number): Promise<RawClient> {
       taken = index + 1
       return received[index] as Extract<Packet, { cmd: typeof cmd }>
     },
-    ended: () => until('the broker closes the connection', () => raw.closed),
+    async ended() {
+      await until('the broker closes the connection', () => raw.closed)
+    },
   }
   parser.on('packet', (packet) => received.push(packet))
   socket.on('data', (bytes) => parser.parse(bytes))
