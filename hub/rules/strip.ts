@@ -66,7 +66,6 @@ export function addToStrip(
     advance(to, unknown)
   }
   for (const { from, to, state } of intervals) {
-    if (at >= end) break
     uncovered(Math.min(from, end))
     const until = Math.min(to ?? end, end)
     const code = codes.get(state)!

@@ -45,6 +45,10 @@ describe('the three figures', () => {
     expect(figuresOf([month, 0, 0, 0, 0, 0]).seen).toBe(100)
   })
 
+  test('a fraction of a millisecond is rounded down like all else', () => {
+    expect(figuresOf([0.5, 0, 0, 0, 0, 0]).seen).toBe(0)
+  })
+
   test('groups sum time and never average percentages', () => {
     const watched = hours(24, 0, 0, 0, 0, 0)
     const hardly = hours(0, 0, 1, 23, 0, 0)

@@ -83,6 +83,13 @@ describe('signs of life', () => {
     expect(desk.story(0).map(({ state }) => state)).toEqual(['unknown', 'up', 'down', 'up'])
   })
 
+  test('a packet in the same millisecond as the last will before it counts', () => {
+    const desk = statusDesk(someDevices(1))
+    desk.engine.lost(0)
+    desk.engine.seen(0)
+    expect(desk.engine.state(0)).toMatchObject({ state: 'up' })
+  })
+
   test('an index nobody has is ignored', () => {
     const desk = statusDesk([someDevice(3)])
     for (const n of [0, 99]) {

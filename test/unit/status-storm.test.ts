@@ -102,6 +102,38 @@ describe('the whole heartbeat rate collapses', () => {
     desk.run(600)
     expect(states(desk, 0, 100)).toEqual(['unknown'])
   })
+
+  test('slow devices that nobody waits for yet do not hide it after a restart', () => {
+    const slow = Array.from({ length: 400 }, (_, n) => someDevice(40 + n, { heartbeatS: 300 }))
+    const desk = statusDesk([...someDevices(40), ...slow])
+    desk.run(300, (n, second) => second % (n < 40 ? 60 : 300) === n % 60)
+    desk.restart(1000)
+    desk.run(400)
+    expect(states(desk, 0, 40)).toEqual(['unknown'])
+  })
+
+  test('blindness of the hub itself begins anew: the dead are down when the limit has run', () => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(120, steady)
+    desk.run(300)
+    desk.clock.advance(20_000)
+    desk.engine.tick()
+    expect(desk.engine.health()).toMatchObject({ collapsed: false, lagging: true })
+    desk.run(200, other)
+    expect(desk.engine.health()).toMatchObject({ lagging: false, held: 0 })
+    expect(desk.engine.state(5)).toMatchObject({ state: 'down', reason: 'silence' })
+  })
+
+  test('a device that got a longer heartbeat meanwhile is released with the others', () => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(120, steady)
+    desk.run(300)
+    desk.engine.add([someDevice(5, { heartbeatS: 600 })])
+    desk.run(200, other)
+    expect(desk.engine.health()).toMatchObject({ collapsed: false, held: 0 })
+    desk.run(1800, other)
+    expect(desk.engine.state(5)).toMatchObject({ state: 'down', reason: 'silence' })
+  })
 })
 
 describe('less than a collapse', () => {
@@ -126,6 +158,23 @@ describe('less than a collapse', () => {
     const desk = statusDesk(someDevices(100))
     desk.run(180)
     expect(states(desk, 0, 100)).toEqual(['down'])
+  })
+
+  test('devices that never spoke are down after a restart, too', () => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(10)
+    desk.restart(1000)
+    desk.run(180)
+    expect(states(desk, 0, 100)).toEqual(['down'])
+  })
+
+  test('a restart after an hour is no collapse while the limit has not run', () => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(120, steady)
+    desk.restart(3_600_000)
+    desk.run(60, steady)
+    expect(desk.engine.health()).toMatchObject({ collapsed: false, held: 0 })
+    expect(desk.lines.filter(({ msg }) => msg.includes('collapsed'))).toEqual([])
   })
 
   test('devices that fail one after another over hours are each down', () => {
@@ -198,6 +247,7 @@ describe('the event loop comes late', () => {
     const lastTick = desk.clock.now()
     desk.clock.stepWall(3_600_000)
     desk.run(1)
+    expect(desk.state.lastLife()).toMatchObject({ from: desk.clock.now(), at: desk.clock.now() })
     expect(desk.engine.state(0)).toEqual({ state: 'unknown', reason: 'hub', since: lastTick })
   })
 
@@ -207,7 +257,9 @@ describe('the event loop comes late', () => {
     desk.clock.stepWall(-3_600_000)
     desk.run(1)
     desk.engine.lost(0)
-    desk.run(1)
+    desk.run(10)
+    const { from: began, at } = desk.state.lastLife()!
+    expect(at).toBeGreaterThanOrEqual(began)
     const story = desk.story(0)
     expect(story.map(({ state }) => state)).toEqual(['unknown', 'down'])
     for (const { from, to } of story) expect(from).toBeLessThanOrEqual(to ?? Infinity)

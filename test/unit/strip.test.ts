@@ -100,6 +100,11 @@ describe('an observer that stopped watching', () => {
     expect(sums[deviceStates.indexOf(state)]).toBe(10 * minute)
   })
 
+  test('does not undo an interval that has ended', () => {
+    const [, second] = stripOf([interval('up', 0, 8), interval('down', 8, null)], window, 0)
+    expect(second).toEqual(bin(3, 0, 0, 2))
+  })
+
   test('that never lived leaves everything unknown', () => {
     const bins = stripOf([interval('up', 0, null)], { ...window, observedTo: -Infinity }, 0)
     expect(bins).toEqual([bin(0, 0, 0, 5), bin(0, 0, 0, 5)])
