@@ -17,7 +17,10 @@ export interface MetricsStore {
   /** Adds points to the 5-minute aggregates and moves the reader's cursor in one transaction. */
   aggregate(reader: string, seq: number, points: readonly Point[]): void
   aggregates(deviceId: string, field: string, from: number, to: number): Aggregate[]
-  /** Drops batches every reader has passed, and aggregates older than 30 days. Returns rows removed. */
+  /**
+   * Drops batches every reader has passed and aggregates older than 30 days, and packs aggregates
+   * of closed 5 minutes; a few thousand rows at most, so call it each few seconds. Returns rows removed.
+   */
   retain(now: number): number
   setStatus(status: SinkStatus): void
   status(): SinkStatus | undefined

@@ -1,16 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
-import { Aggregate, type Point } from '../schema/metric.ts'
+import type { Aggregate, Point } from '../schema/metric.ts'
+import { merge, packedTable, SummaryRow, type Summary } from './packed-aggregates.ts'
 
 /** Width of one aggregate, and how long they are kept, ms. */
 export const binMs = 300_000
 const keepMs = 30 * 86_400_000
-
-/** Oldest and newest bin; undefined while there is none. */
-const EndsRow = z
-  .object({ first: z.int().nullable(), last: z.int().nullable() })
-  .transform(({ first, last }) => (first === null || last === null ? undefined : { first, last }))
-const AggregateRow = z.compile(Aggregate)
+/** Bins that still get points in the ordinary way: this one and the one before. */
+const openBins = 1
 
 /** The embedded time-series: count, least, mean and greatest of each numeric field per 5 minutes; true counts as 1, false as 0, so the mean of a switch is its share of time on. */
 export function aggregateTable(db: DatabaseSync) {
@@ -20,16 +17,15 @@ export function aggregateTable(db: DatabaseSync) {
      on conflict (bin, id) do update set count = count + excluded.count,
        min = min(min, excluded.min), sum = sum + excluded.sum, max = max(max, excluded.max)`,
   )
+  const packed = packedTable(db)
   const ends = db.prepare(
     'select (select min(bin) from aggregate) as first, (select max(bin) from aggregate) as last',
   )
-  // One look-up per 5 minutes: a range of bins holds every device's rows, a scan would read them all.
-  const between = db.prepare(
-    `with recursive bins (bin) as
-       (select :first union all select bin + 1 from bins where bin < :last)
-     select series, deviceId, field, bin * ${binMs} as bin, count, min, sum / count as avg, max
-     from series cross join bins cross join aggregate using (bin, id)
-     where deviceId = :deviceId and field = :field order by bin, series`,
+  const seriesOf = db.prepare(
+    'select id, series from series where deviceId = ? and field = ? order by series',
+  )
+  const one = db.prepare(
+    'select bin, id, count, min, sum, max from aggregate where bin = ? and id = ?',
   )
   const removeOld = db.prepare(
     `delete from aggregate where (bin, id) in
@@ -52,27 +48,52 @@ export function aggregateTable(db: DatabaseSync) {
     },
     /** Aggregates whose 5 minutes begin in [from, to), oldest first. */
     between: (deviceId: string, field: string, from: number, to: number): Aggregate[] => {
-      const kept = EndsRow.parse(ends.get())
-      if (!kept) return []
+      const kept = range(EndsRow.parse(ends.get()), packed.ends())
       const first = Math.max(kept.first, Math.ceil(from / binMs))
       const last = Math.min(kept.last, Math.ceil(to / binMs) - 1)
-      if (first > last) return []
-      return between.all({ first, last, deviceId, field }).map((row) => AggregateRow.parse(row))
+      const known = seriesOf.all(deviceId, field).map((row) => SeriesRow.parse(row))
+      const found: Aggregate[] = []
+      // One look-up per 5 minutes: a range of bins holds every device's rows.
+      for (let bin = first; bin <= last; bin += 1)
+        for (const { id, series } of known) {
+          const rows = [packed.one(bin, id), SummaryRow.optional().parse(one.get(bin, id))]
+          for (const { count, min, sum, max } of merge(rows.filter((row) => row !== undefined)))
+            found.push({
+              series,
+              deviceId,
+              field,
+              bin: bin * binMs,
+              count,
+              min,
+              avg: sum / count,
+              max,
+            })
+        }
+      return found
     },
-    /** Removes at most `limit` rows older than 30 days, or the oldest of all when the file is full. */
-    retain: (now: number, limit: number, full: boolean) =>
-      Number(removeOld.run(Math.floor((full ? now : now - keepMs) / binMs), limit).changes),
+    /**
+     * Removes at most `limit` rows older than 30 days, or the oldest of all when the file is full,
+     * and packs as many of closed bins. Answers how many were removed.
+     */
+    retain: (now: number, limit: number, full: boolean) => {
+      const bound = Math.floor((full ? now : now - keepMs) / binMs)
+      const removed =
+        packed.removeBefore(bound, limit) + Number(removeOld.run(bound, limit).changes)
+      packed.pack(Math.floor(now / binMs) - openBins, limit)
+      return removed
+    },
   }
 }
 
-interface Summary {
-  bin: number
-  id: number
-  count: number
-  min: number
-  sum: number
-  max: number
-}
+const EndsRow = z.object({ first: z.int().nullable(), last: z.int().nullable() })
+type Ends = z.infer<typeof EndsRow>
+const SeriesRow = z.object({ id: z.int(), series: z.string() })
+
+/** From the oldest to the newest bin of both; empty (first above last) while there is none. */
+const range = (a: Ends, b: Ends) => ({
+  first: Math.min(a.first ?? Number.POSITIVE_INFINITY, b.first ?? Number.POSITIVE_INFINITY),
+  last: Math.max(a.last ?? Number.NEGATIVE_INFINITY, b.last ?? Number.NEGATIVE_INFINITY),
+})
 
 /** One row per bin and series, so that a batch touches each stored row once. */
 function summarize(

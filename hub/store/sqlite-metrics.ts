@@ -18,8 +18,8 @@ export interface SqliteMetricsOptions {
 const gibibyte = 2 ** 30
 /** What a row costs beside its body, bytes. */
 const rowBytes = 48
-/** Most rows removed in one transaction, so that appending processes wait only milliseconds. */
-const retainRows = 20_000
+/** Most rows removed or packed in one transaction, so that appending processes wait only milliseconds. */
+const retainRows = 4_000
 
 const SpoolRow = z.object({
   seq: z.int(),
@@ -147,7 +147,10 @@ function spoolTable(db: DatabaseSync, slowest: () => number, quotaBytes: number)
     pushedOut: () => z.int().parse(pushedOut.get()?.value),
   }
   /** Removes what every reader has; the newest batch stays, its totals go on. */
-  const retain = () => Number(removeTo.run(Math.min(slowest(), last().seq - 1)).changes)
+  const retain = () => {
+    const { seq } = SpoolRow.parse(oldest.get() ?? empty)
+    return Number(removeTo.run(Math.min(slowest(), last().seq - 1, seq + retainRows)).changes)
+  }
   return { store, retain }
 }
 

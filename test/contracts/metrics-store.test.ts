@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { sqliteMetrics } from '../../hub/store/sqlite-metrics.ts'
 import { backends, temporaryDir } from '../support/store-places.ts'
@@ -131,6 +132,55 @@ describe.each(backends.metrics)('metrics in $name', ({ place }) => {
       expect(found.map(({ series }) => series)).toEqual(['heartbeat', 'telemetry'])
     })
 
+    test('read the same after retain has packed them, late points included', async () => {
+      const store = await opened()
+      const devices = Array.from({ length: 600 }, (_, n) => `contact-${n}`)
+      const beatsAt = (ms: number, rssi: number) =>
+        devices.map((deviceId, n) => point({ ...at(ms, rssi - n), deviceId }))
+      store.aggregate('embedded', 1, [...beatsAt(0, -60), ...beatsAt(1_000, -62)])
+      store.aggregate('embedded', 2, beatsAt(fiveMinutes, -50))
+      const ask = () =>
+        [0, 255, 256, 599].map((n) =>
+          store.aggregates(`contact-${n}`, 'rssi', startAt, startAt + 3 * fiveMinutes),
+        )
+      const before = ask()
+      expect(before[3]).toEqual([
+        {
+          series: 'heartbeat',
+          deviceId: 'contact-599',
+          field: 'rssi',
+          bin: startAt,
+          count: 2,
+          min: -661,
+          avg: -660,
+          max: -659,
+        },
+        expect.objectContaining({ bin: startAt + fiveMinutes, avg: -649 }),
+      ])
+      // The first bin is closed 10 minutes after it began.
+      store.retain(startAt + 2 * fiveMinutes)
+      expect(ask()).toEqual(before)
+      store.aggregate('embedded', 3, [point({ ...at(2_000, -664), deviceId: 'contact-599' })])
+      const withLate = { count: 3, min: -664, max: -659 }
+      expect(ask()[3]?.[0]).toMatchObject(withLate)
+      expect(ask()[3]?.[0]?.avg).toBeCloseTo(-661.333, 3)
+      store.retain(startAt + 2 * fiveMinutes)
+      expect(ask()[3]?.[0]).toMatchObject(withLate)
+      expect(ask()[3]?.[0]?.avg).toBeCloseTo(-661.333, 3)
+      expect(ask().slice(0, 3)).toEqual(before.slice(0, 3))
+    })
+
+    test('leave after 30 days when they are packed, too', async () => {
+      const store = await opened()
+      store.aggregate('embedded', 1, [point()])
+      store.retain(startAt + 2 * fiveMinutes)
+      const day = 86_400_000
+      store.retain(startAt + 30 * day)
+      expect(store.aggregates('contact-1', 'rssi', 0, startAt + 1)).toHaveLength(1)
+      store.retain(startAt + 30 * day + fiveMinutes)
+      expect(store.aggregates('contact-1', 'rssi', 0, startAt + 1)).toEqual([])
+    })
+
     test('move the cursor in the same transaction', async () => {
       const store = await opened()
       store.aggregate('embedded', 7, [point()])
@@ -223,6 +273,21 @@ describe('the quota of SQLite', () => {
     expect(store.retain(startAt)).toBe(3)
     const bins = store.aggregates('contact-1', 'rssi', 0, startAt + 1).map(({ bin }) => bin)
     expect(bins).toEqual([startAt])
+    store.close()
+  })
+
+  test('packed aggregates take a small part of the rows they were', async () => {
+    const file = join(temporaryDir(), 'metrics.db')
+    const store = await sqliteMetrics(file, { busyTimeoutMs: 0 })
+    const points = Array.from({ length: 1_000 }, (_, n) => point({ deviceId: `contact-${n}` }))
+    store.aggregate('embedded', 1, points)
+    store.retain(startAt + 2 * fiveMinutes)
+    const db = new DatabaseSync(file)
+    const rows = db.prepare('select count(*) as rows, sum(length(body)) as bytes from packed').get()
+    expect(rows).toEqual({ rows: 12, bytes: expect.any(Number) })
+    expect(Number(rows?.bytes) / 3_000).toBeLessThan(3)
+    expect(db.prepare('select count(*) as rows from aggregate').get()).toEqual({ rows: 0 })
+    db.close()
     store.close()
   })
 })

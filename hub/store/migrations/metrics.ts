@@ -24,5 +24,8 @@ export const metricsMigrations: Migrations = {
       primary key (bin, id)
     ) strict, without rowid`,
     'create table status (id integer primary key check (id = 1), body text not null) strict',
+  ), // key = bin x 65,536 + chunk of 256 series.
+  '0002-packed-aggregates': statements(
+    'create table packed (key integer primary key, body blob not null) strict',
   ),
 }
