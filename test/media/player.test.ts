@@ -74,6 +74,7 @@ describe("the page's verdict", () => {
     now: 10_000,
     framedAt: 9_960,
     movedAt: 9_990,
+    waitingSince: 1_000,
     notice: notice('live'),
     noticedAt: 5_000,
     linkUp: true,
@@ -116,7 +117,22 @@ describe("the page's verdict", () => {
     [
       'pictures come and none is shown',
       { movedAt: 6_000 },
-      { state: 'stalled', message: 'decoder' },
+      { state: 'stalled', message: 'decoder', ageMs: 4_000 },
+    ],
+    [
+      'the first pictures come and none is shown yet',
+      { movedAt: undefined, waitingSince: 9_000 },
+      { state: 'connecting', message: null },
+    ],
+    [
+      'pictures came for 4 s and none was ever shown',
+      { movedAt: undefined, waitingSince: 6_000 },
+      { state: 'stalled', message: 'decoder', ageMs: null },
+    ],
+    [
+      'pictures come again after a pause and the first is not yet shown',
+      { movedAt: 2_000, waitingSince: 9_900 },
+      { state: 'live' },
     ],
     [
       'a camera that was already dead when the page came',

@@ -195,8 +195,8 @@ export function mseScreen(video: HTMLVideoElement, events: ScreenEvents) {
     },
     /** Keeps near the newest picture; called a few times a second. */
     tick: pump,
-    /** Media time being shown, seconds. */
-    time: () => video.currentTime,
+    /** Pictures decoded for this `<video>` so far; begins anew with each initialisation. */
+    shown: () => video.getVideoPlaybackQuality().totalVideoFrames,
     /** Receive time (hub's clock) of the picture being shown. */
     shownAt(): number | undefined {
       let shown: number | undefined

@@ -45,7 +45,9 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
   let notice: LiveNotice | undefined
   let noticedAt = 0
   let framedAt: number | undefined
-  let moved: { time: number; at: number } | undefined
+  let movedAt: number | undefined
+  let waitingSince: number | undefined
+  let shown = 0
   let restartedAt = -restartEveryMs
   let againAt: number | undefined
   let told = ''
@@ -73,7 +75,7 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
   }
 
   function askLater() {
-    againAt = performance.now() + askAgainMs
+    againAt ??= performance.now() + askAgainMs
   }
 
   function leave() {
@@ -104,7 +106,6 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
     id = host.takeWire(self)
     if (id === undefined) return noticed(own('refused', 'too-many-tiles'))
     screen.reset()
-    moved = undefined
     if (notice?.state === 'refused' || notice?.state === 'codec') notice = undefined
     ask(id)
     tell(true)
@@ -123,7 +124,8 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
     const state = verdict({
       now,
       framedAt,
-      movedAt: moved?.at,
+      movedAt,
+      waitingSince,
       notice,
       noticedAt,
       linkUp: host.linkUp(),
@@ -142,11 +144,12 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
   function tick() {
     const now = performance.now()
     screen.tick()
-    const time = screen.time()
-    if (framedAt !== undefined && (!moved || moved.time !== time)) moved = { time, at: now }
+    const count = screen.shown()
+    if (count !== shown && count > 0) movedAt = now
+    shown = count
     const flowing = framedAt !== undefined && now - framedAt < 1_000
     if (againAt !== undefined && now >= againAt) restartNow()
-    else if (flowing && isStuck({ now, movedAt: moved?.at })) restart()
+    else if (flowing && isStuck({ now, movedAt, waitingSince })) restart()
     tell(false)
   }
 
@@ -164,11 +167,14 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
     suspend() {
       leave()
       framedAt = undefined
+      movedAt = undefined
+      waitingSince = undefined
       notice = undefined
     },
     noticed,
     received(segment) {
       framedAt = performance.now()
+      waitingSince ??= framedAt
       screen.feed(segment)
       if (!told.startsWith('live')) tell(true)
     },
@@ -176,6 +182,7 @@ export function liveTile({ camera, video, onState }: TileInput, host: TileHost):
       id = undefined
       attempt++
       againAt = undefined
+      waitingSince = undefined
       if (why === 'session-ended') noticed(own('refused', 'session-ended'))
       else tell(true)
     },

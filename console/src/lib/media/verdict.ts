@@ -19,8 +19,10 @@ export interface Evidence {
   /** All on the page's monotonic clock, ms. */
   now: number
   framedAt: number | undefined
-  /** When the shown time last moved on. */
+  /** When the browser last showed another picture. */
   movedAt: number | undefined
+  /** When pictures began to come since the tile was last begun. */
+  waitingSince: number | undefined
   notice: LiveNotice | undefined
   noticedAt: number
   linkUp: boolean
@@ -31,7 +33,7 @@ export interface Evidence {
 
 /** Judges a tile by what this page received and showed itself; the hub's notice explains the cause. */
 export function verdict(evidence: Evidence): TileState {
-  const { now, framedAt, notice, noticedAt, hubNow, shownAt } = evidence
+  const { now, framedAt, movedAt, notice, noticedAt, hubNow, shownAt } = evidence
   const codec = notice?.codec ?? null
   const ageMs = ageOf(evidence)
   const still = { ageMs, latencyMs: null, codec }
@@ -48,14 +50,22 @@ export function verdict(evidence: Evidence): TileState {
     return { ...still, state: notice?.state === 'offline' ? 'offline' : 'stalled', message: cause }
   if (!newsIsOlder && (notice?.state === 'stalled' || notice?.state === 'offline'))
     return { ...still, state: notice.state, message: cause }
-  if (isStuck(evidence)) return { ...still, state: 'stalled', message: 'decoder' }
+  if (isStuck(evidence)) {
+    const unseenMs = movedAt === undefined ? null : Math.round(now - movedAt)
+    return { ...still, ageMs: unseenMs, state: 'stalled', message: 'decoder' }
+  }
+  if (movedAt === undefined) return { ...still, state: 'connecting', message: cause }
   const latencyMs = shownAt === undefined ? null : Math.max(0, Math.round(hubNow - shownAt))
   return { state: 'live', ageMs, latencyMs, codec, message: null }
 }
 
 /** Pictures arrive and none is shown. */
-export const isStuck = ({ now, movedAt }: Pick<Evidence, 'now' | 'movedAt'>) =>
-  movedAt !== undefined && now - movedAt >= staleMs
+export const isStuck = ({
+  now,
+  movedAt = 0,
+  waitingSince,
+}: Pick<Evidence, 'now' | 'movedAt' | 'waitingSince'>) =>
+  waitingSince !== undefined && now - Math.max(movedAt, waitingSince) >= staleMs
 
 function ageOf({ now, framedAt, notice, hubNow }: Evidence): number | null {
   if (framedAt !== undefined) return Math.round(now - framedAt)
