@@ -32,4 +32,5 @@ export const collapsed = (hearing: Hearing, rule: StormRule = stormRule) =>
 
 /** Enough devices are heard again to trust the observer with the silence of the others. */
 export const recovered = (hearing: Hearing, rule: StormRule = stormRule) =>
+  !collapsed(hearing, rule) &&
   hearing.aliveRate >= rule.share * (hearing.aliveRate + hearing.lateRate + hearing.heldRate)

@@ -9,7 +9,15 @@ import { statusEngine, type StatusEngine } from '../../hub/intake/status-engine.
 import type { Device } from '../../hub/schema/device.ts'
 import { sqliteState } from '../../hub/store/sqlite-state.ts'
 import { someDevices } from '../support/status-desk.ts'
-import type { Bench, Figure } from './main.ts'
+
+/** One figure beside the peer's in the same run; ratio = value / peer. */
+interface Figure {
+  name: string
+  value: number
+  unit: string
+  peer: number
+  ratio: number
+}
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
@@ -78,7 +86,7 @@ function bareInserts(file: string, devices: readonly Device[]): number {
  * The status engine on a real `state.db`: cost of one heartbeat, of one second's judging, of a mass
  * recovery and of a start. Options: `--devices 30000`.
  */
-export const run: Bench = async (args, print) => {
+export async function run(args: readonly string[], print: (figure: Figure) => void) {
   const { values } = parseArgs({
     args: [...args],
     options: { devices: { type: 'string', default: '30000' } },

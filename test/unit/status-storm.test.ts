@@ -168,6 +168,19 @@ describe('less than a collapse', () => {
     expect(states(desk, 0, 100)).toEqual(['down'])
   })
 
+  test.each(['restart', 'stall'])('what was down for long is down again after a %s', (way) => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(60, steady)
+    // One after another, so that it is sixty faults and no collapse.
+    desk.run(4000, (n, second) => (n < 40 || second < (n - 39) * 60) && steady(n, second))
+    expect(states(desk, 40, 100)).toEqual(['down'])
+    if (way === 'restart') desk.restart(60_000)
+    else desk.clock.advance(60_000)
+    desk.run(240, forty)
+    expect(states(desk, 0, 40)).toEqual(['up'])
+    expect(states(desk, 40, 100)).toEqual(['down'])
+  })
+
   test('a restart after an hour is no collapse while the limit has not run', () => {
     const desk = statusDesk(someDevices(100))
     desk.run(120, steady)

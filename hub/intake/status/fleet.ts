@@ -28,6 +28,8 @@ export const flag = {
   held: 2,
   /** Registered and never heard since. */
   fresh: 4,
+  /** Was down when the observer went blind: its silence is no sign of a collapse. */
+  missing: 8,
 } as const
 
 /**

@@ -12,6 +12,9 @@ export interface Scan {
 /** The moment from which a device's silence counts, monotonic ms. */
 export const silentFrom = (fleet: Fleet, n: number) => Math.max(fleet.seen[n]!, fleet.watched[n]!)
 
+/** Nobody waits for these to speak. */
+const unexpected = flag.fresh | flag.missing
+
 /**
  * One pass over every device: who passed its silence limit, whose commissioning came, and how much
  * of the expected heartbeat rate is there. Plain loops over typed arrays: it runs each second.
@@ -50,7 +53,7 @@ export function scanFleet(
       if (silence < late[n]!) {
         // A device that was not heard since a restart is not alive, only not late yet.
         if (state !== codes.unknown) hearing.aliveRate += rate[n]!
-      } else if (!(marks & flag.fresh)) {
+      } else if (!(marks & unexpected)) {
         hearing.lateRate += rate[n]!
         hearing.lateDevices++
       }

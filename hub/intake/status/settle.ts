@@ -34,7 +34,7 @@ export function hear(watch: Watch, n: number, at: number) {
   const { fleet } = watch
   if (!known(fleet, n)) return
   fleet.lost[n] = -Infinity
-  fleet.flags[n] = fleet.flags[n]! & ~(flag.held | flag.fresh)
+  fleet.flags[n] = fleet.flags[n]! & ~(flag.held | flag.fresh | flag.missing)
   settle(watch, n, at)
 }
 
@@ -90,7 +90,8 @@ export function blind(watch: Watch, at: number, blindFrom: number) {
   for (let n = 0; n < fleet.size; n++) {
     if (!known(fleet, n)) continue
     fleet.watched[n] = at
-    fleet.flags[n] = fleet.flags[n]! & ~flag.held
+    fleet.flags[n]! &= ~flag.held
+    if (fleet.code[n] === codes.down) fleet.flags[n]! |= flag.missing
     settle(watch, n, at, blindFrom)
   }
 }
@@ -141,5 +142,6 @@ function resume(fleet: Fleet, n: number, before: Interval) {
   fleet.reason[n] = reasons.indexOf(before.reason)
   fleet.since[n] = before.from
   if (before.state === 'excluded') fleet.flags[n] = flag.excluded
+  if (before.state === 'down') fleet.flags[n] = flag.missing
   if (before.reason === 'new') fleet.flags[n] = flag.fresh
 }
