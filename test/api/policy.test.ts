@@ -269,6 +269,20 @@ describe('lists', () => {
     expect(await clients('admin')).toHaveLength(3)
   })
 
+  test('a township administrator sees the people of the township only', async () => {
+    await using web = await webApp()
+    const { people } = web.county
+    const hash = people.byName('clerk')?.passwordHash ?? ''
+    const [name, scope] = ['town-admin', townships[0]]
+    people.add(
+      { id: name, name, displayName: name, role: 'administrator', scope, mustChange: false },
+      hash,
+    )
+    const answer = await web.ask(name, '/api/v1/users')
+    const names = answer.json().items.map((user: { name: string }) => user.name)
+    expect(names).toEqual(['clerk', 'clerk2', 'crew', 'officer', 'town-admin'])
+  })
+
   test('users are listed without any secret', async () => {
     await using web = await webApp()
     const answer = await web.ask('admin', '/api/v1/users')
