@@ -134,6 +134,16 @@ describe('the whole heartbeat rate collapses', () => {
     desk.run(1800, other)
     expect(desk.engine.state(5)).toMatchObject({ state: 'down', reason: 'silence' })
   })
+
+  test('who was down before a restart counts again once it is heard', () => {
+    const desk = statusDesk(someDevices(100))
+    desk.run(60, steady)
+    for (let n = 0; n < 100; n++) desk.engine.lost(n)
+    desk.restart(60_000)
+    desk.run(60, steady)
+    desk.run(240)
+    expect(states(desk, 0, 100)).toEqual(['unknown'])
+  })
 })
 
 describe('less than a collapse', () => {
