@@ -18,6 +18,8 @@ export interface AreaMapDeps {
   villages: readonly SnapshotVillage[]
   points: readonly MapPoint[]
   shapeOf: (at: number) => Shape
+  /** Size of a mark, 1 = normal. */
+  sizeOf: (at: number) => number
   colours: () => MapColours
   /** Words of a point for the pointer. */
   tellOf: (at: number) => string
@@ -80,7 +82,7 @@ function boundsOf(points: readonly MapPoint[], villages: readonly SnapshotVillag
 
 /** The canvas of points: one for all, moved with the map by CSS while it is dragged, drawn when it rests. */
 function pointCanvas(deps: AreaMapDeps, map: L.Map) {
-  const { points, shapeOf, colours } = deps
+  const { points, shapeOf, sizeOf, colours } = deps
   const canvas = L.DomUtil.create('canvas', 'leaflet-zoom-hide', map.getPanes().overlayPane)
   canvas.style.position = 'absolute'
   canvas.style.pointerEvents = 'none'
@@ -110,6 +112,7 @@ function pointCanvas(deps: AreaMapDeps, map: L.Map) {
     return { context: canvas.getContext('2d'), ratio, width, height, pad }
   }
 
+  /** Names of the abnormal, the gravest first; one that would cover another is left out. */
   function captions(context: CanvasRenderingContext2D, listed: readonly number[]) {
     if (listed.length > captionsMost) return
     const { fg, bg } = colours()
@@ -118,10 +121,19 @@ function pointCanvas(deps: AreaMapDeps, map: L.Map) {
     context.lineWidth = 3
     context.strokeStyle = bg
     context.fillStyle = fg
+    const taken: { left: number; right: number; y: number }[] = []
     for (const at of listed) {
       const name = points[at]?.name ?? ''
-      context.strokeText(name, (x[at] ?? 0) + 10, y[at] ?? 0)
-      context.fillText(name, (x[at] ?? 0) + 10, y[at] ?? 0)
+      const left = (x[at] ?? 0) + 11
+      const right = left + context.measureText(name).width
+      const middle = y[at] ?? 0
+      if (
+        taken.some((box) => left < box.right && right > box.left && Math.abs(box.y - middle) < 15)
+      )
+        continue
+      taken.push({ left, right, y: middle })
+      context.strokeText(name, left, middle)
+      context.fillText(name, left, middle)
     }
   }
 
@@ -133,8 +145,7 @@ function pointCanvas(deps: AreaMapDeps, map: L.Map) {
     if (!context) return
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
     context.clearRect(0, 0, width, height)
-    const many = points.length > 300
-    const r = many ? 4 : 5.5
+    const r = points.length > 300 ? 4 : 5.5
     const shapes = points.map((_, at) => shapeOf(at))
     const palette = colours()
     for (const shape of drawOrder)
@@ -143,12 +154,13 @@ function pointCanvas(deps: AreaMapDeps, map: L.Map) {
         const py = y[at] ?? Number.NaN
         if (shapes[at] !== shape || !(px > -20 && px < width + 20 && py > -20 && py < height + 20))
           continue
-        drawMark(context, shape, px, py, r, palette)
+        drawMark(context, shape, px, py, r * sizeOf(at), palette)
       }
-    captions(
-      context,
-      shapes.flatMap((shape, at) => (shape === 'ok' || shape === 'idle' ? [] : [at])),
+    const named = shapes.flatMap((shape, at) => (shape === 'ok' || shape === 'idle' ? [] : [at]))
+    named.sort(
+      (a, b) => drawOrder.indexOf(shapes[b] ?? 'ok') - drawOrder.indexOf(shapes[a] ?? 'ok'),
     )
+    captions(context, named)
   }
   return {
     draw,
@@ -168,7 +180,7 @@ export function areaMap(deps: AreaMapDeps): AreaMap {
   const map = L.map(element, {
     attributionControl: false,
     zoomControl: false,
-    zoomSnap: 0.25,
+    zoomSnap: 0,
     zoomAnimation: false,
     inertia: !calm,
     fadeAnimation: false,

@@ -5,13 +5,17 @@ import { isUnack } from './alarm-order.ts'
 type Camera = Snapshot['cameras'][number]
 
 export interface Chosen extends Camera {
-  /** The camera of an alarm nobody has taken, or of its village. */
+  /** Shows an alarm nobody has taken: red frame. */
   alarmed: boolean
 }
 
+/** Red frames at once: two alarms may be watched side by side, more is a wall of red. */
+const framesMost = 2
+
 /**
- * Cameras for the duty screen's tiles: the alarming camera and its village's first, then those that
- * have a picture, then the rest; the hub's order otherwise, so that tiles stay where they are.
+ * Cameras for the duty screen's tiles: those of alarms nobody has taken first (the alarming camera
+ * itself, or the first of its village), then the rest of these villages, then cameras that have a
+ * picture; the hub's order otherwise, so that tiles stay where they are.
  *
  * @param isDown whether a camera's picture is known to be gone
  */
@@ -21,22 +25,23 @@ export function chooseCameras(
   isDown: (id: string) => boolean,
   tiles = 4,
 ): Chosen[] {
-  const scenes = alarms.filter(isUnack)
-  const urgent = scenes.filter(({ priority }) => priority <= 2)
-  const places = (urgent.length > 0 ? urgent : scenes).map(({ region, deviceId }) => ({
-    region,
-    deviceId,
-  }))
-  const weight = (camera: Camera) => {
-    const at = places.findIndex(
-      ({ region, deviceId }) => camera.id === deviceId || camera.region === region,
-    )
-    if (at >= 0) return at + (camera.id === places[at]?.deviceId ? 0 : 0.5) - 1000
-    return isDown(camera.id) ? 1 : 0
+  const scenes = alarms.filter((alarm) => isUnack(alarm) && alarm.priority <= 2)
+  const framed = new Set<string>()
+  for (const { deviceId, region } of scenes) {
+    if (framed.size >= framesMost) break
+    const there = cameras.filter((camera) => camera.region === region && !framed.has(camera.id))
+    const scene =
+      there.find(({ id }) => id === deviceId) ?? there.find(({ id }) => !isDown(id)) ?? there[0]
+    if (scene) framed.add(scene.id)
+  }
+  const places = new Set(scenes.map(({ region }) => region))
+  const weight = ({ id, region }: Camera) => {
+    if (framed.has(id)) return 0
+    return (places.has(region) ? 1 : 2) + (isDown(id) ? 2 : 0)
   }
   return cameras
     .map((camera, at) => ({ camera, at, weight: weight(camera) }))
     .sort((a, b) => a.weight - b.weight || a.at - b.at)
     .slice(0, tiles)
-    .map(({ camera, weight: w }) => ({ ...camera, alarmed: w < 0 }))
+    .map(({ camera }) => ({ ...camera, alarmed: framed.has(camera.id) }))
 }
