@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import type { CountyFile } from '../hub/schema/county-file.ts'
 import { type SimulationOptions, startSimulation } from './simulation.ts'
 import { noTruth, truthFile } from './truth.ts'
@@ -13,6 +13,7 @@ export interface RunOptions extends Omit<SimulationOptions, 'truth' | 'rtspPort'
 
 /** Runs a county until a signal or the end of the parent; says `ready` on stdout and over IPC. */
 export async function run(options: RunOptions) {
+  checkDescriptors(options.county.devices.length)
   const stopping = untilStopped()
   const simulation = await startSimulation({
     ...options,
@@ -35,6 +36,28 @@ export async function run(options: RunOptions) {
   // A parent's open channel would keep a stopped simulator alive.
   if (process.connected) process.disconnect()
   process.stdin.destroy()
+}
+
+/** Descriptors kept for viewers, files and the runtime. */
+const otherDescriptors = 200
+
+/** @throws Error when each device cannot have a socket of its own; where there is no /proc, tries. */
+function checkDescriptors(devices: number) {
+  const limit = openFiles()
+  if (devices + otherDescriptors > limit)
+    throw new Error(
+      `${devices} devices need more than the ${limit} open files allowed here: raise 'ulimit -n' or make a smaller county`,
+    )
+}
+
+function openFiles(): number {
+  try {
+    const [, soft] =
+      /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return Number(soft ?? Number.POSITIVE_INFINITY)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 /** Port all cameras' addresses name; 0 (a free one) when there is no camera. */

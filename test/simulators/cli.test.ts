@@ -208,6 +208,17 @@ test('a taken RTSP port is said in one sentence', async () => {
   ])
 }, 30_000)
 
+test('a county of more devices than open files is refused with both figures', async () => {
+  const shell = `ulimit -n 210; exec "$0" "$@"`
+  const child = spawn('sh', ['-c', shell, process.execPath, main, ...runArgs()], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let err = ''
+  child.stderr.on('data', (chunk) => (err += chunk))
+  await once(child, 'close')
+  expect(err).toMatch(/^simulate: 12 devices need more than the 210 open files allowed here: /)
+})
+
 test('--help names every command and every option', async () => {
   const { code, out } = await simulate('--help')
   expect(code).toBe(0)
