@@ -51,6 +51,7 @@ export interface EngineHealth extends GuardHealth {
   pending: number
 }
 
+/** Thresholds and periods, ms. */
 export interface EngineOptions extends Rules {
   /** Between two calls of `tick`. */
   tickMs: number
@@ -71,6 +72,7 @@ const defaults: EngineOptions = {
   storeMs: 40,
 }
 
+/** What the engine works with. */
 export interface EngineDeps {
   devices: readonly Device[]
   state: StateStore

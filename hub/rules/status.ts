@@ -8,6 +8,7 @@ export interface SilenceRule {
   leastHeartbeatS: number
 }
 
+/** The default: down after 3 missed beats, at the earliest after 180 s. */
 export const silenceRule: SilenceRule = { missedBeats: 3, leastHeartbeatS: 60 }
 
 /** Silence after which a device is judged, ms: 180,000 for a heartbeat of a minute or less. */

@@ -8,6 +8,7 @@ export interface StormRule {
   lateBeats: number
 }
 
+/** The default: more than half of the rate, at least 20 devices, late after 1.5 beats. */
 export const stormRule: StormRule = { share: 0.5, leastDevices: 20, lateBeats: 1.5 }
 
 /**

@@ -33,6 +33,7 @@ const bare = ({ deviceId, from, to, state, reason }: Interval): Interval => ({
   reason,
 })
 
+/** An empty one. */
 export function memoryState(): MemoryState {
   const byDevice = new Map<string, Row[]>()
   const rowsOf = (deviceId: string) => byDevice.get(deviceId) ?? []

@@ -18,6 +18,7 @@ export interface Watch {
   stormAt: number
 }
 
+/** The thresholds every verdict rests on. */
 export interface Rules {
   silence: SilenceRule
   storm: StormRule
