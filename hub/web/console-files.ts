@@ -1,20 +1,37 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.ts'
+import type { Clock } from '../rules/clock.ts'
+import { inlineScriptHashes } from './csp.ts'
 
 /** Paths that are never a screen of the console. */
 const machinePaths = /^\/(api|media|socket\.io|metrics|livez|readyz)(\/|$|\?)/
 
 const notBuilt = `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>技防值守台</title>
-<h1>控制台尚未构建</h1><p>请在程序目录运行 <code>npm run build</code>，然后刷新本页。</p>
-<h2>The console is not built</h2><p>Run <code>npm run build</code> in the program's folder, then reload.</p></html>`
+<h1>控制台尚未构建</h1><p>请在程序目录运行 <code>npm run build</code>，然后重新启动本程序。</p>
+<h2>The console is not built</h2><p>Run <code>npm run build</code> in the program's folder, then start the hub again.</p></html>`
 
-/** The built page, or undefined when the console was not built. */
-export function consolePage(dir: string): string | undefined {
-  const file = join(dir, 'index.html')
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+const pageFile = (dir: string) => join(dir, 'index.html')
+
+/** How often the page is looked at for a new build, ms. */
+const lookEachMs = 1000
+
+/** Hashes of the built page's inline scripts, read again when somebody built the console anew. */
+export function pageScripts(dir: string, clock: Pick<Clock, 'mono'>): () => readonly string[] {
+  let lookedAt = -Infinity
+  let builtAt = 0
+  let hashes: readonly string[] = []
+  return () => {
+    if (clock.mono() - lookedAt < lookEachMs) return hashes
+    lookedAt = clock.mono()
+    const mtimeMs = statSync(pageFile(dir), { throwIfNoEntry: false })?.mtimeMs ?? 0
+    if (mtimeMs === builtAt) return hashes
+    builtAt = mtimeMs
+    hashes = inlineScriptHashes(readFileSync(pageFile(dir), 'utf8'))
+    return hashes
+  }
 }
 
 /**
@@ -22,7 +39,7 @@ export function consolePage(dir: string): string | undefined {
  * knows the screens. Files under `_app/immutable` carry their hash in the name and never change.
  */
 export async function consoleFiles(app: FastifyInstance, dir: string): Promise<void> {
-  const built = consolePage(dir) !== undefined
+  const built = existsSync(pageFile(dir))
   if (built)
     await app.register(fastifyStatic, {
       root: dir,

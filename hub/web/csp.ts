@@ -10,8 +10,12 @@ const socketSource = (host: string | undefined, secure: boolean) =>
   host && /^[A-Za-z0-9.:[\]-]{1,255}$/.test(host) ? ` ${secure ? 'wss' : 'ws'}://${host}` : ''
 
 /** Content security policy of every answer; `host` is the request's Host, for browsers whose 'self' leaves out ws. */
-export function contentSecurityPolicy(scriptHashes: readonly string[]) {
-  const fixed = [
+export const contentSecurityPolicy = (
+  scriptHashes: readonly string[],
+  host: string | undefined,
+  secure: boolean,
+) =>
+  [
     "default-src 'self'",
     ["script-src 'self'", ...scriptHashes].join(' '),
     "style-src 'self'",
@@ -25,7 +29,5 @@ export function contentSecurityPolicy(scriptHashes: readonly string[]) {
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",
+    `connect-src 'self'${socketSource(host, secure)}`,
   ].join('; ')
-  return (host: string | undefined, secure: boolean) =>
-    `${fixed}; connect-src 'self'${socketSource(host, secure)}`
-}

@@ -83,7 +83,7 @@ export const healthRoutes =
           role,
           up: role === 'web' || metrics[role] !== undefined,
           restarts: restarts[role] ?? 0,
-          metrics: role === 'web' ? ownMetrics() : (metrics[role] ?? {}),
+          metrics: role === 'web' ? { ...metrics.web, ...ownMetrics() } : (metrics[role] ?? {}),
         }))
         return reply.type('text/plain; version=0.0.4; charset=utf-8').send(prometheusText(roles))
       },

@@ -87,7 +87,6 @@ export async function startWeb(given: WebRoleDeps): Promise<RunningRole> {
     ...counts.http,
     sockets: sockets.count(),
     pages: live.count(),
-    resident_bytes: process.memoryUsage.rss(),
   })
   const live = liveDoor({ ...deps, world: picture, connections: sockets })
   const app = await buildWeb(

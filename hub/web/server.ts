@@ -20,8 +20,8 @@ import { HubError, errors } from '../errors.ts'
 import { guardRoutes } from './access.ts'
 import { alarmRoutes } from './alarm-routes.ts'
 import { cameraRoutes } from './camera-routes.ts'
-import { consoleFiles, consolePage } from './console-files.ts'
-import { contentSecurityPolicy, inlineScriptHashes } from './csp.ts'
+import { consoleFiles, pageScripts } from './console-files.ts'
+import { contentSecurityPolicy } from './csp.ts'
 import type { WebDeps } from './deps.ts'
 import { deviceRoutes } from './device-routes.ts'
 import { healthRoutes } from './health-routes.ts'
@@ -96,17 +96,17 @@ function answerErrors(app: FastifyInstance) {
   })
 }
 
-async function guardTraffic(app: FastifyInstance, { limits, secure, consoleDir }: WebDeps) {
+async function guardTraffic(app: FastifyInstance, { limits, secure, consoleDir, clock }: WebDeps) {
   await app.register(helmet, {
     contentSecurityPolicy: false,
     strictTransportSecurity: secure ? { maxAge: 31_536_000 } : false,
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
   })
-  const policy = contentSecurityPolicy(inlineScriptHashes(consolePage(consoleDir) ?? ''))
+  const scripts = pageScripts(consoleDir, clock)
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers({
-      'content-security-policy': policy(request.headers.host, secure),
+      'content-security-policy': contentSecurityPolicy(scripts(), request.headers.host, secure),
       'permissions-policy': 'camera=(), microphone=(), payment=(), usb=()',
     })
     if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store')

@@ -1,3 +1,4 @@
+import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -41,7 +42,8 @@ export const sessionRoutes = (deps: Deps): FastifyPluginAsyncZod => {
 
   function limit(request: FastifyRequest, account: string) {
     // Both are counted, so that one address cannot try many accounts nor many addresses one account.
-    const address = perAddress.take(request.ip)
+    // A line of IPv6 owns a whole /64.
+    const address = perAddress.take(normalizeIP(request.ip, 64))
     if (!perAccount.take(account) || !address) throw errors.tooManyTries()
   }
   function enter(reply: FastifyReply, visit: { token: string; visit: Visit }): Me {

@@ -54,7 +54,7 @@ export const systemRoutes =
             name,
             up: name === 'web' || others[name] !== undefined,
             restarts: restarts[name] ?? 0,
-            metrics: name === 'web' ? ownMetrics() : (others[name] ?? {}),
+            metrics: name === 'web' ? { ...others.web, ...ownMetrics() } : (others[name] ?? {}),
           })),
           versions,
           data: await freeSpace(settings.HUB_DATA_DIR),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
@@ -74,6 +74,20 @@ test('the one inline script of the page may run, by its hash', async () => {
   const hash = createHash('sha256').update(script).digest('base64')
   expect(headers['content-security-policy']).toContain(`script-src 'self' 'sha256-${hash}';`)
   expect(headers['content-security-policy']).not.toMatch(/script-src[^;]*unsafe/)
+})
+
+test('a console that is built anew runs its new inline script without a restart', async () => {
+  await using web = await webApp({ consoleDir })
+  const policy = async () =>
+    (await web.ask(undefined, { url: '/', headers: html })).headers['content-security-policy']
+  const before = await policy()
+  writeFileSync(join(consoleDir, 'index.html'), page.replace('start.js', 'other.js'))
+  utimesSync(join(consoleDir, 'index.html'), 1, 1)
+  web.county.clock.advance(1001)
+  const after = await policy()
+  writeFileSync(join(consoleDir, 'index.html'), page)
+  expect(after).toMatch(/script-src 'self' 'sha256-[^']+';/)
+  expect(after).not.toBe(before)
 })
 
 test.each([

@@ -2,6 +2,7 @@ import { io, type Socket } from 'socket.io-client'
 import pino from 'pino'
 import type { Peers } from '../../hub/schema/role.ts'
 import type { HubEvents, PageEvents } from '../../hub/schema/live.ts'
+import type { Settings } from '../../hub/schema/settings.ts'
 import { startWeb, type WebRoleDeps } from '../../hub/web/role.ts'
 import { sessions } from '../../hub/web/sessions.ts'
 import { webCounty, type WebCounty } from './web-county.ts'
@@ -24,14 +25,17 @@ export interface WebRole extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Starts the role; sockets a test opened are closed with it. */
-export async function webRole(change: Partial<WebRoleDeps> = {}): Promise<WebRole> {
+/** Starts the role with some settings changed; sockets a test opened are closed with it. */
+export async function webRole(
+  change: Partial<WebRoleDeps> = {},
+  settings: Partial<Settings> = {},
+): Promise<WebRole> {
   const county = await webCounty()
   const peers: Peers = { mediaPort: 0, metrics: {}, restarts: {} }
   const role = await startWeb({
     ...county,
     start: {
-      settings: county.settings,
+      settings: { ...county.settings, ...settings },
       busSecret: '',
       grantSecret: county.grantSecret,
       mqttPort: 0,
