@@ -112,9 +112,9 @@ function publishHook(session: Sessions, { acl, counters, take }: BrokerDeps): Au
     // message on each SUBSCRIBE (30,000 of them would cost a reconnecting county minutes).
     packet.retain = false
     if (who.kind === 'role') return done()
-    const { topic } = packet
-    // A last will comes from the CONNECT packet: it has no DUP flag at all.
-    const { qos = 0, dup = false }: Partial<PublishPacket> = packet
+    const { topic, qos } = packet
+    // A last will comes from the CONNECT packet, which has no DUP flag: undefined, whatever the types say.
+    const dup = !will && packet.dup
     const payload = bytesOf(packet.payload)
     // Only `status` is published retained by the live device itself (its birth).
     const live = !will && !asRetained

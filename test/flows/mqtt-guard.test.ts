@@ -62,6 +62,7 @@ describe('an unauthenticated socket', () => {
     const raw = await rawClient(hub.port)
     raw.write(Uint8Array.of(0x10, 6, 0, 4, 0x4d, 0x51, 0x54, 0x54))
     await raw.ended()
+    expect(raw.received).toEqual([])
     await stillServes()
   })
 
@@ -150,6 +151,7 @@ describe('an admitted device', () => {
         retain: false,
       })
     await raw.ended()
+    expect(raw.received.filter(({ cmd }) => cmd === 'pubrec').length).toBeLessThanOrEqual(100)
     await stillServes()
   })
 })

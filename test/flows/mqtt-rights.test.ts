@@ -45,7 +45,7 @@ describe('who may enter', () => {
   })
 
   test('a device added while the hub runs may enter within a second', async () => {
-    await expect(deviceClient(hub.port, 'dev-3')).rejects.toThrow()
+    await expect(deviceClient(hub.port, 'dev-3')).rejects.toThrow(/Not authorized/)
     hub.register([testDevice('dev-3')])
     hub.door.tick()
     const client = await deviceClient(hub.port, 'dev-3')
@@ -57,7 +57,8 @@ describe('who may enter', () => {
     hub.register([testDevice('dev-3')])
     const web = await roleClient(hub.port, 'web')
     await web.publishAsync('hub/bus/registry', '')
-    await until('the device is known', () => hub.status.lines.includes('add 2'))
+    await until('the device is known', () => hub.status.lines.length > 0)
+    expect(hub.status.lines).toEqual(['add 2'])
     await web.endAsync()
   })
 
@@ -67,7 +68,7 @@ describe('who may enter', () => {
     hub.door.tick()
     await raw.ended()
     expect(hub.count('expelled_by_registry')).toBe(1)
-    await expect(deviceClient(hub.port, 'dev-1')).rejects.toThrow()
+    await expect(deviceClient(hub.port, 'dev-1')).rejects.toThrow(/Not authorized/)
   })
 
   test('MQTT 5 is refused with the return code for the protocol version', async () => {
@@ -166,22 +167,29 @@ describe('commands', () => {
 })
 
 describe('a client that nobody here wrote', () => {
+  const mosquittoPub = (deviceId: string, qos: string, body: string) =>
+    run(
+      'mosquitto_pub',
+      Object.entries({
+        '-p': String(hub.port),
+        '-i': deviceId,
+        '-u': deviceId,
+        '-P': secretOf(deviceId),
+        '-q': qos,
+        '-t': topicOf(deviceId, 'a'),
+        '-m': body,
+      }).flat(),
+    )
+
   test('mosquitto_pub raises an alarm with its own secret', async () => {
-    await run('mosquitto_pub', [
-      ...['-p', String(hub.port), '-i', 'dev-1', '-u', 'dev-1', '-P', secretOf('dev-1')],
-      ...['-q', '1', '-t', topicOf('dev-1', 'a')],
-      ...['-m', '{"boot":"m","seq":1,"kind":"intrusion","state":"active","point":"front"}'],
-    ])
+    await mosquittoPub('dev-1', '1', '{"kind":"intrusion","state":"active","point":"front"}')
     expect(hub.alarms.list({ regions: { from: '0', to: '9' }, limit: 10 })).toMatchObject([
       { deviceId: 'dev-1', kind: 'intrusion', point: 'front', state: 'unack-active' },
     ])
   })
 
   test('mosquitto_pub with QoS 2 raises it once', async () => {
-    await run('mosquitto_pub', [
-      ...['-p', String(hub.port), '-i', 'dev-2', '-u', 'dev-2', '-P', secretOf('dev-2')],
-      ...['-q', '2', '-t', topicOf('dev-2', 'a'), '-m', '{"kind":"panic","state":"pulse"}'],
-    ])
+    await mosquittoPub('dev-2', '2', '{"kind":"panic","state":"pulse"}')
     expect(hub.alarms.list({ regions: { from: '0', to: '9' }, limit: 10 })).toMatchObject([
       { deviceId: 'dev-2', kind: 'panic', count: 1 },
     ])
