@@ -343,7 +343,7 @@ describe('keep-alive', () => {
     // [MQTT-3.12.4-1]
     const raw = await rawDevice(hub.port, 'dev-1')
     raw.send({ cmd: 'pingreq' })
-    await raw.expect('pingresp')
+    expect((await raw.expect('pingresp')).cmd).toBe('pingresp')
     raw.socket.destroy()
   })
 

@@ -75,6 +75,9 @@ process.on('message', (message) => {
   process.send?.({ times })
   times = []
 })
-process.once('SIGTERM', () => {
+function stop() {
   void role.close().then(() => process.exit(0))
-})
+}
+process.once('SIGTERM', stop)
+// A parent that is gone has no more use for it: no orphan outlives its test.
+process.once('disconnect', stop)
