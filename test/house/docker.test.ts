@@ -14,7 +14,7 @@ const read = (file: string) => readFileSync(join(projectRoot, file), 'utf8')
 const exists = (file: string) => existsSync(join(projectRoot, file))
 const isSetting = (name: string) => name in Settings.shape
 /** What a stage makes that no file of the project is. */
-const built = ['/app/node_modules', '/app/console/dist']
+const built = new Set(['/app/node_modules', '/app/console/dist'])
 const standard = Settings.parse({})
 
 test('the Dockerfile parser joins lines and reads both forms', () => {
@@ -38,7 +38,7 @@ describe('Dockerfile', () => {
   test('copies only what exists, or what an earlier stage made', () => {
     const stages = all('FROM').flatMap(({ words }) => (words[1] === 'AS' ? [words[2]] : []))
     expect(fromStages.filter(({ flags }) => !stages.includes(flags.from))).toEqual([])
-    expect(sourcesOf(fromStages).filter((source) => !built.includes(source))).toEqual([])
+    expect(sourcesOf(fromStages).filter((source) => !built.has(source))).toEqual([])
     expect(fromProject).toContain('hub')
     expect(fromProject.filter((source) => !exists(source))).toEqual([])
   })
@@ -78,7 +78,7 @@ describe('Dockerfile', () => {
       standard.HUB_MQTT_PORT,
     ])
     const variables = all('ENV').flatMap(({ words }) => words.map((word) => word.split('=')))
-    const settings = variables.map(([name = '']) => name).filter((name) => /^HUB_/.test(name))
+    const settings = variables.map(([name = '']) => name).filter((name) => name.startsWith('HUB_'))
     expect(settings.filter((name) => !isSetting(name))).toEqual([])
     expect(Object.fromEntries(variables).HUB_DATA_DIR).toBe(last('VOLUME')?.words[0])
     for (const { words } of all('FROM')) expect(words[0]).toMatch(/^node:24-slim$/)
