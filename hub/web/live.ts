@@ -17,9 +17,13 @@ import type { World } from './world.ts'
 /** Changes are gathered this long (100 pages at 1,000 changes/s: 3.5 % of a core against 62 % one by one). */
 const flushMs = 200
 const pulseMs = 1000
-/** A page that reads nothing while this much waits for it is cut; it comes back and takes a snapshot. */
-const waitingMaxBytes = 1_048_576
-const waitingMaxPackets = 256
+/** A page that reads nothing for a second while this much waits is cut; it comes back to a snapshot. */
+const waitingBytes = 1_048_576
+const waitingPackets = 256
+const stuckFlushes = 5
+/** However short the burst, more than this never waits for one page. */
+const waitingMaxBytes = 16_777_216
+const waitingMaxPackets = 10_000
 /** Messages a page may send per second. */
 const messagesMax = 20
 
@@ -33,10 +37,11 @@ interface Person {
 type LiveSocket = Socket<PageEvents, HubEvents, Record<string, never>, Person>
 type LiveServer = Server<PageEvents, HubEvents, Record<string, never>, Person>
 
-/** An open page's raw socket and the packets that wait for it. */
+/** An open page's raw socket, the packets that wait for it, and for how many looks too many did. */
 interface Page {
   raw: Duplex
   waiting: number
+  stuck: number
 }
 
 export interface LiveDeps {
@@ -166,13 +171,18 @@ function welcome(socket: LiveSocket, deps: LiveDeps, raw: Duplex, leave: () => v
   })
 }
 
-/** True when a page does not take what it is sent. */
-const isStuck = ({ raw, waiting }: Page) =>
-  raw.writableLength > waitingMaxBytes || waiting > waitingMaxPackets
+/** True when a page does not take what it is sent; a burst alone is no reason. */
+function isStuck(page: Page): boolean {
+  const { raw, waiting } = page
+  const slow = raw.writableLength > waitingBytes || waiting > waitingPackets
+  page.stuck = slow ? page.stuck + 1 : 0
+  const full = raw.writableLength > waitingMaxBytes || waiting > waitingMaxPackets
+  return full || page.stuck >= stuckFlushes
+}
 
 /** Follows a page's queue by the engine's events. */
 function openPage(socket: LiveSocket, raw: Duplex): Page {
-  const page = { raw, waiting: 0 }
+  const page = { raw, waiting: 0, stuck: 0 }
   socket.conn.on('packetCreate', () => (page.waiting += 1))
   socket.conn.on('drain', () => (page.waiting = 0))
   return page

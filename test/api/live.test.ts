@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { deviceStates } from '../../hub/schema/state.ts'
+import { until } from '../support/until.ts'
 import { county, deviceIn, password, townships, villages } from '../support/web-county.ts'
 import { cut, next, webRole, type PageSocket, type WebRole } from '../support/web-role.ts'
 
@@ -279,6 +282,65 @@ test('a message longer than 4 KiB cuts its sender only', async () => {
   page.emit('watch', { scope: 'x'.repeat(10_000) }, () => undefined)
   await gone
   expect(await watch(other, townships[0])).toEqual({ ok: true })
+})
+
+/** One village's alarms in one commit, each its own row of about 600 bytes on the wire. */
+function storm(web: WebRole, village: string, count: number, from: number) {
+  const { alarms, bus, clock } = web.county
+  const events = Array.from({ length: count }, (_, i) => ({
+    deviceId: deviceIn(village, 'contact'),
+    region: village,
+    boot: 'storm',
+    seq: from + i,
+    kind: 'intrusion',
+    point: `${from + i}`,
+    edge: 'active' as const,
+    priority: 2,
+    deviceAt: null,
+    receivedAt: clock.now(),
+    assured: true,
+    fingerprint: `${from + i}`,
+    resent: false,
+  }))
+  alarms.accept(events, [])
+  bus.publish('alarms')
+}
+
+test('a burst of 2,000 alarms reaches a page that reads, whole', async () => {
+  await using web = await webRole()
+  const page = await web.page('clerk')
+  await watch(page, villages[0])
+  let got = 0
+  page.on('alarm', () => (got += 1))
+  storm(web, villages[0], 2000, 0)
+  await until('all alarms', () => got === 2000)
+  expect(page.connected).toBe(true)
+})
+
+test('a page that stops reading is cut, and the others are served', async () => {
+  await using web = await webRole()
+  const other = await web.page('officer')
+  await watch(other, townships[0])
+  const stalled = new WebSocket(`ws://127.0.0.1:${web.port}/socket.io/?EIO=4&transport=websocket`, {
+    headers: { cookie: web.cookieOf('clerk') },
+  })
+  stalled.on('error', () => undefined)
+  // The engine's own hello comes first.
+  await once(stalled, 'message')
+  stalled.send('40')
+  await once(stalled, 'message')
+  stalled.send(`420["watch",{"scope":"${villages[0]}"}]`)
+  await until('two pages', () => web.metrics()['pages'] === 2)
+  stalled.pause()
+  let sent = 0
+  await until('the stalled page is cut', () => {
+    if (sent < 40_000) storm(web, villages[0], 2000, sent)
+    sent += 2000
+    return web.metrics()['pages'] === 1
+  })
+  stalled.terminate()
+  expect(other.connected).toBe(true)
+  expect(await watch(other, villages[0])).toEqual({ ok: true })
 })
 
 test('closing the role cuts every page and frees the port', async () => {
