@@ -5,7 +5,7 @@ import { county, edge, reject, village } from '../support/store-alarms.ts'
 import { backends } from '../support/store-places.ts'
 
 /** Six alarms in two villages, two of each time: ties are broken by id. */
-async function filled(store: AlarmStore) {
+function filled(store: AlarmStore) {
   const accepted = store.accept(
     [1, 2, 3, 4, 5, 6].map((n) =>
       edge({
@@ -131,61 +131,6 @@ describe.each(backends.alarms)('alarms in $name', ({ place }) => {
     expect(store.get(id)).toMatchObject({ state: 'closed', closedBy: '李强', cause: '误报' })
   })
 
-  describe('a packet that comes twice', () => {
-    test('is known by device, boot and sequence, for ever and in one batch', async () => {
-      const store = await opened()
-      store.accept([edge()], [])
-      const late = edge({ receivedAt: 1_000 + 30 * 86_400_000 })
-      const fresh = edge({ seq: 2 })
-      const outcomes = store.accept([late, fresh, fresh], []).map(({ outcome }) => outcome)
-      expect(outcomes).toEqual(['duplicate', 'repeated', 'duplicate'])
-      expect(store.list({ regions: county, limit: 9 })[0]?.count).toBe(2)
-    })
-
-    test.each([
-      ['another boot', { boot: 'boot-2' }, 'repeated'],
-      ['another sequence', { seq: 2 }, 'repeated'],
-      ['another device', { deviceId: 'contact-2' }, 'raised'],
-    ])('%s is another packet', async (_what, part, outcome) => {
-      const store = await opened()
-      store.accept([edge()], [])
-      expect(store.accept([edge(part)], [])[0]?.outcome).toBe(outcome)
-    })
-
-    test.each([
-      ['marked DUP within 60 s', { resent: true, receivedAt: 61_000 }, 'duplicate'],
-      ['marked DUP, clock set back', { resent: true, receivedAt: 500 }, 'duplicate'],
-      ['marked DUP after 60 s', { resent: true, receivedAt: 61_001 }, 'repeated'],
-      ['not marked DUP', { receivedAt: 1_001 }, 'repeated'],
-      ['of another text', { resent: true, fingerprint: 'f-2' }, 'repeated'],
-      ['of another device', { resent: true, deviceId: 'contact-2' }, 'raised'],
-    ])('without boot and sequence, %s: %s', async (_what, part, outcome) => {
-      const store = await opened()
-      const bare = { boot: null, seq: null }
-      store.accept([edge(bare)], [])
-      expect(store.accept([edge({ ...bare, ...part })], [])[0]?.outcome).toBe(outcome)
-    })
-
-    test.each([{ boot: null }, { seq: null }])('half a key (%o) is no key', async (half) => {
-      const store = await opened()
-      const outcomes = store.accept([edge(half), edge(half)], []).map(({ outcome }) => outcome)
-      expect(outcomes).toEqual(['raised', 'repeated'])
-    })
-
-    test('a first packet marked DUP is taken: the hub never had it', async () => {
-      const store = await opened()
-      expect(store.accept([edge({ resent: true, boot: null })], [])[0]?.outcome).toBe('raised')
-    })
-
-    test('answers with the open row, and undefined when it is closed', async () => {
-      const store = await opened()
-      const id = store.accept([edge()], [])[0]?.alarm?.id ?? ''
-      expect(store.accept([edge()], [])[0]?.alarm?.id).toBe(id)
-      store.change(id, (alarm) => ({ ...alarm, state: 'closed', closedAt: 2_000 }))
-      expect(store.accept([edge()], [])).toEqual([{ outcome: 'duplicate', alarm: undefined }])
-    })
-  })
-
   describe('change', () => {
     test('numbers grow over edges and actions, and since() reads past a cursor', async () => {
       const store = await opened()
@@ -243,7 +188,7 @@ describe.each(backends.alarms)('alarms in $name', ({ place }) => {
 
   describe('list', () => {
     test('is newest first, ties by id, page by page without gap or double', async () => {
-      const { store } = await filled(await opened())
+      const { store } = filled(await opened())
       const whole = store.list({ regions: county, limit: 500 })
       const keys = whole.map(({ raisedAt, id }) => [raisedAt, id] as const)
       expect(keys).toEqual([...keys].toSorted(([a, x], [b, y]) => b - a || (x < y ? -1 : 1)))
@@ -257,14 +202,29 @@ describe.each(backends.alarms)('alarms in $name', ({ place }) => {
     })
 
     test('keeps to the regions asked for', async () => {
-      const { store } = await filled(await opened())
+      const { store } = filled(await opened())
       const regions = { from: '339901001000', to: '339901001999' }
       const found = store.list({ regions, limit: 500 })
       expect(found.map(({ region }) => region)).toEqual(Array.from({ length: 3 }, () => village))
     })
 
+    test('of one village is paged like a wider one', async () => {
+      const store = await opened()
+      filled(store)
+      const regions = { from: village, to: village }
+      const whole = store.list({ regions, limit: 500 })
+      expect(whole.map(({ region, raisedAt }) => [region, raisedAt])).toEqual([
+        [village, 3_000],
+        [village, 2_000],
+        [village, 1_000],
+      ])
+      const before = whole[0]
+      expect(before && store.list({ regions, limit: 1, before })).toEqual([whole[1]])
+      expect(store.list({ regions, open: false, limit: 9 })).toEqual([])
+    })
+
     test('tells open from closed, and filters states', async () => {
-      const { store, ids } = await filled(await opened())
+      const { store, ids } = filled(await opened())
       store.change(ids[0] ?? '', (alarm) => ({ ...alarm, state: 'closed', closedAt: 9_000 }))
       store.change(ids[1] ?? '', (alarm) => ({ ...alarm, state: 'ack-active' }))
       const idsOf = (query: object) =>

@@ -44,4 +44,7 @@ export const alarmMigrations: Migrations = {
       payload blob not null
     ) strict`,
   ),
+  '0002-village-pages': statements(
+    'create index alarm_village_time on alarm (region, raisedAt desc, id)',
+  ),
 }
