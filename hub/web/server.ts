@@ -9,6 +9,7 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
 } from 'fastify'
 import {
   hasZodFastifySchemaValidationErrors,
@@ -64,6 +65,11 @@ function openServer({ log, tls }: BuildOptions): FastifyInstance {
     keepAliveTimeout: 65_000,
     routerOptions: { maxParamLength: 128, caseSensitive: true },
     return503OnClosing: true,
+    // Addresses that cannot be decoded fail before any hook of ours.
+    frameworkErrors: (error: FastifyError, _request: unknown, reply: FastifyReply) => {
+      const { code, message } = errors.badRequest(error.message)
+      void reply.code(error.statusCode ?? 400).send({ code, message })
+    },
     forceCloseConnections: true,
     // Ids, methods and addresses only: a query or cookie never reaches the log.
     logController: new LogController({ disableRequestLogging: true }),
