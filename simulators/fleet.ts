@@ -24,6 +24,8 @@ export interface FleetDeps {
   truth: Truth
   /** Frames per second a camera gives now; it follows its faults. */
   cameraFps?: ((deviceId: string) => number) | undefined
+  /** Rate of a camera's stream, kbit/s. */
+  cameraKbps?: number | undefined
   keepaliveS?: number | undefined
   /** New connections per second at the start. */
   connectsPerS?: number | undefined
@@ -124,7 +126,7 @@ function startMember(
 }
 
 function behaviourOf(kind: string, id: string, random: Random, deps: FleetDeps): Behaviour {
-  const { cameraFps } = deps
+  const { cameraFps, cameraKbps = 90 } = deps
   switch (kind) {
     case 'contact':
       return contact(random)
@@ -133,7 +135,7 @@ function behaviourOf(kind: string, id: string, random: Random, deps: FleetDeps):
     case 'light':
       return light(random)
     case 'camera':
-      return camera(random, { fps: () => cameraFps?.(id) ?? 25, bitrateKbps: 90 })
+      return camera(random, { fps: () => cameraFps?.(id) ?? 25, bitrateKbps: cameraKbps })
     default:
       throw new RangeError(`the simulator cannot be a ${kind} (device ${id})`)
   }

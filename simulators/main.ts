@@ -3,7 +3,6 @@ import { ask } from './control.ts'
 import { demoPlan, makeCounty } from './county.ts'
 import { readCounty, writeCounty } from './county-io.ts'
 import { lives } from './life.ts'
-import { run } from './run.ts'
 
 const help = `Simulates a county of village devices: MQTT contacts, buttons and lamps, RTSP cameras.
 
@@ -107,6 +106,8 @@ async function runCounty(args: string[]) {
   if (!values.county) throw new UsageError("run needs --county FILE (make one with 'county')")
   const life = lives.find((pace) => pace === (values.life ?? 'calm'))
   if (!life) throw new UsageError(`--life must be ${lives.join(', ')}, got '${values.life}'`)
+  // Only now: the MQTT client costs the other commands a quarter of a second.
+  const { run } = await import('./run.ts')
   await run({
     county: readCounty(values.county),
     mqttHost: values['mqtt-host'] ?? '127.0.0.1',

@@ -30,7 +30,8 @@ export async function run(options: RunOptions) {
     )
   const facts = { devices, connected, rtspPort: rtsp.port, control: options.control }
   process.stdout.write(`ready ${JSON.stringify(facts)}\n`)
-  process.send?.('ready')
+  // The parent may be gone already; then `stopping` has resolved.
+  if (process.connected) process.send?.('ready')
   await stopping
   await simulation.close()
   // A parent's open channel would keep a stopped simulator alive.

@@ -69,6 +69,8 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     clock,
     truth,
     cameraFps: (deviceId) => rtsp.fps(deviceId),
+    // The clips themselves have about 90 kbit/s.
+    cameraKbps: Math.max(90, options.fillKbps ?? 0),
     keepaliveS: options.keepaliveS,
     connectsPerS: options.connectsPerS,
     clockLostShare: options.clockLostShare,
