@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test, vi } from 'vitest'
 import { sqliteAlarms } from '../../hub/store/sqlite-alarms.ts'
 import { sqliteAudit } from '../../hub/store/sqlite-audit.ts'
 import { sqliteMetrics } from '../../hub/store/sqlite-metrics.ts'
 import { county, edge } from '../support/store-alarms.ts'
 import { temporaryDir } from '../support/store-places.ts'
 import { storeProcess } from '../support/store-process.ts'
+
+// Each test starts processes of its own; a busy machine takes seconds for one.
+vi.setConfig({ testTimeout: 60_000 })
 
 const patient = { busyTimeoutMs: 10_000 }
 
@@ -16,6 +19,15 @@ test('four processes open one new file at once, and migrate it once', async () =
   const openers = [1, 2, 3, 4].map(() => storeProcess('open', file, 0))
   const said = await Promise.all(openers.map((each) => each.ended()))
   expect(said).toEqual([[0], [0], [0], [0]])
+})
+
+test('four processes make one key at once, and agree on a whole one', async () => {
+  const file = join(temporaryDir(), 'seal.key')
+  const makers = [1, 2, 3, 4].map(() => storeProcess('seal', file, 0))
+  const keys = (await Promise.all(makers.map((each) => each.ended()))).flat()
+  expect(new Set(keys).size).toBe(1)
+  expect(keys[0]).toMatch(/^[0-9a-f]{64}$/)
+  expect(readdirSync(dirname(file))).toEqual(['seal.key'])
 })
 
 test('two processes take 100 alarms: each alarm has one owner, and each owner knows his own', async () => {

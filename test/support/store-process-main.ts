@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { applyAction } from '../../hub/rules/alarm.ts'
 import { HubError } from '../../hub/errors.ts'
+import { fileSeal } from '../../hub/store/seal.ts'
 import { sqliteAlarms } from '../../hub/store/sqlite-alarms.ts'
 import { sqliteAudit } from '../../hub/store/sqlite-audit.ts'
 import { sqliteMetrics } from '../../hub/store/sqlite-metrics.ts'
@@ -23,6 +25,10 @@ const jobs: Record<string, () => Promise<void>> = {
     const store = await sqliteAlarms(file, { busyTimeoutMs })
     await tell(store.lastChange())
     store.close()
+  },
+  async seal() {
+    fileSeal(file)
+    await tell(readFileSync(file, 'hex'))
   },
   async accept() {
     const store = await sqliteAlarms(file, { busyTimeoutMs })

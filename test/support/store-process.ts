@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 
 /** What a second process does with a store's file; see `store-process-main.ts`. */
-export type Job = 'accept' | 'acknowledge' | 'append-points' | 'append-audit' | 'open'
+export type Job = 'accept' | 'acknowledge' | 'append-points' | 'append-audit' | 'open' | 'seal'
 
 /** A second process at work on the same file. */
 export interface StoreProcess {
