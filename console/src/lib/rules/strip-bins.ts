@@ -45,7 +45,7 @@ export function binWords(strip: Strip, at: number, text: Pick<Text, 't'>): strin
     return [t('strips.bin.part', { state: t(`state.${stateOf(code)}`), for: words })]
   })
   // Five whole minutes of one state need no figure.
-  const [only] = tellOrder.filter((code) => (bin[code] ?? 0) === all)
+  const only = tellOrder.find((code) => (bin[code] ?? 0) === all)
   return only === up ? `${label} ${t('state.up')}` : `${label} ${parts.join(' · ')}`
 }
 

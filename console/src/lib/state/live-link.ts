@@ -1,4 +1,3 @@
-import { io } from 'socket.io-client'
 import type { HubEvents, PageEvents } from '#schema/live.ts'
 
 export type HubListeners = { [Name in keyof HubEvents]: HubEvents[Name] } & {
@@ -17,10 +16,10 @@ export interface LiveLink {
 /** Opens the live connection of one scope. The fleet is fed by it; tests feed the fleet by hand. */
 export type OpenLink = (scope: string, listeners: HubListeners) => LiveLink
 
-type Listened = Parameters<ReturnType<typeof io>['on']>[1]
+type Io = typeof import('socket.io-client').io
+type Listened = Parameters<ReturnType<Io>['on']>[1]
 
-/** Live connection over socket.io (web-socket only: one connection, no polling through proxies). */
-export const socketLink: OpenLink = (scope, { joined, dropped, refused, ...events }) => {
+function connect(io: Io, scope: string, { joined, dropped, refused, ...events }: HubListeners) {
   const socket = io({
     transports: ['websocket'],
     reconnectionDelay: 500,
@@ -28,24 +27,58 @@ export const socketLink: OpenLink = (scope, { joined, dropped, refused, ...event
     timeout: 5000,
     forceNew: true,
   })
+  let timer: ReturnType<typeof setTimeout> | undefined
+  /** Socket.io does not come back by itself after the server closed or refused it on purpose. */
+  const comeBack = (ms: number) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void (socket.active || socket.connect()), ms)
+  }
   const watch: PageEvents['watch'] = (what, done) => void socket.emit('watch', what, done)
-  const join = () =>
-    watch({ scope }, (answer) => (answer.ok ? joined() : refused(answer.message ?? '')))
-  socket.on('connect', join)
+  socket.on('connect', () =>
+    watch({ scope }, (answer) => (answer.ok ? joined() : refused(answer.message ?? ''))),
+  )
   socket.on('disconnect', (why) => {
     dropped()
-    // Socket.io does not come back by itself after the server closed the session on purpose.
-    if (why === 'io server disconnect') setTimeout(() => socket.active || socket.connect(), 2000)
+    if (why === 'io server disconnect') comeBack(2000)
   })
   socket.on('connect_error', () => {
     dropped()
-    if (!socket.active) setTimeout(() => socket.connect(), 4000)
+    comeBack(4000)
   })
   for (const [name, listener] of Object.entries(events)) socket.on(name, listener as Listened)
+  return () => {
+    clearTimeout(timer)
+    socket.removeAllListeners()
+    socket.disconnect()
+  }
+}
+
+/**
+ * Live connection over socket.io (web-socket only: one connection, no polling through proxies). Its
+ * 13 kB are fetched beside the first snapshot, not before it.
+ */
+export const socketLink: OpenLink = (scope, listeners) => {
+  let closed = false
+  let end: (() => void) | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  function open() {
+    import('socket.io-client').then(
+      ({ io }) => {
+        if (!closed) end = connect(io, scope, listeners)
+        return undefined
+      },
+      () => {
+        listeners.dropped()
+        if (!closed) timer = setTimeout(open, 2000)
+      },
+    )
+  }
+  open()
   return {
     close() {
-      socket.removeAllListeners()
-      socket.disconnect()
+      closed = true
+      clearTimeout(timer)
+      end?.()
     },
   }
 }
