@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -12,14 +14,14 @@ import type { MetricsStore } from '../store/metrics-store.ts'
 import type { PeopleStore } from '../store/people-store.ts'
 import type { RegistryStore } from '../store/registry-store.ts'
 import type { StateStore } from '../store/state-store.ts'
-import { connections } from './connections.ts'
+import { connections, type Connections } from './connections.ts'
 import { defaultLimits, type Limits } from './deps.ts'
 import { liveDoor } from './live.ts'
 import { passwords } from './password.ts'
 import { buildWeb } from './server.ts'
-import { sessions } from './sessions.ts'
+import { sessions, type Sessions } from './sessions.ts'
 import { upgradeDoor } from './upgrade.ts'
-import { world } from './world.ts'
+import { world, type World } from './world.ts'
 
 const pollMs = 1000
 /** Open sockets are asked for their rights this often; a sign-out asks at once. */
@@ -43,9 +45,26 @@ export interface WebRoleDeps {
   limits?: Limits | undefined
 }
 
+/** @throws CONFIG_INVALID when a file cannot be read or the two do not fit */
 function tlsOf({ settings }: RoleStart) {
   const { HUB_TLS_CERT: certFile, HUB_TLS_KEY: keyFile } = settings
-  return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined
+  if (certFile === undefined || keyFile === undefined) return undefined
+  const tls = { cert: pem('HUB_TLS_CERT', certFile), key: pem('HUB_TLS_KEY', keyFile) }
+  try {
+    createSecureContext(tls)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw errors.configInvalid(`HUB_TLS_CERT and HUB_TLS_KEY do not make a TLS door: ${why}`)
+  }
+  return tls
+}
+
+function pem(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch {
+    throw errors.configInvalid(`${setting}: the file '${file}' cannot be read`)
+  }
 }
 
 async function listen(app: FastifyInstance, { settings }: RoleStart): Promise<number> {
@@ -61,7 +80,7 @@ async function listen(app: FastifyInstance, { settings }: RoleStart): Promise<nu
   return typeof address === 'object' && address ? address.port : port
 }
 
-/** Counts answers by class and slowest answer since the last reading. */
+/** Counts answers by class of their status. */
 function answerCounter(app: FastifyInstance) {
   const counts: Record<string, number> = {}
   app.addHook('onResponse', async (_request, { statusCode }) => {
@@ -71,7 +90,39 @@ function answerCounter(app: FastifyInstance) {
   return counts
 }
 
-/** Starts the web role: console, API, live door and the way to media. @throws PORT_TAKEN */
+interface Kept {
+  picture: World
+  sockets: Connections
+  open: Sessions
+  bus: Pick<Bus, 'on'>
+  failed: (error: unknown) => void
+}
+
+/** Looks at stores and sessions again and again; returns what ends it. */
+function keepTrue({ picture, sockets, open, bus, failed }: Kept): () => void {
+  const guarded = (work: () => void) => () => {
+    try {
+      work()
+    } catch (error) {
+      failed(error)
+    }
+  }
+  const poll = guarded(() => picture.poll())
+  const check = guarded(() => sockets.check())
+  const sweep = guarded(() => void open.sweep())
+  const endHint = bus.on('sessions', check)
+  const timers = [
+    setInterval(poll, pollMs),
+    setInterval(check, checkMs),
+    setInterval(sweep, sweepMs),
+  ]
+  return () => {
+    for (const timer of timers) clearInterval(timer)
+    endHint()
+  }
+}
+
+/** Starts the web role: console, API, live door and the way to media. @throws PORT_TAKEN, CONFIG_INVALID */
 export async function startWeb(given: WebRoleDeps): Promise<RunningRole> {
   const { start, clock, log, bus, people } = given
   const deps = { ...given, audit: auditWriter(given.audit, clock) }
@@ -117,34 +168,9 @@ export async function startWeb(given: WebRoleDeps): Promise<RunningRole> {
     live: (...upgrade) => live.accept(...upgrade),
   })
 
-  const guarded = (work: () => void) => () => {
-    try {
-      work()
-    } catch (error) {
-      failed(error)
-    }
-  }
-  const endHint = bus.on(
-    'sessions',
-    guarded(() => sockets.check()),
-  )
-  const timers = [
-    setInterval(
-      guarded(() => picture.poll()),
-      pollMs,
-    ),
-    setInterval(
-      guarded(() => sockets.check()),
-      checkMs,
-    ),
-    setInterval(
-      guarded(() => void open.sweep()),
-      sweepMs,
-    ),
-  ]
+  const stopKeeping = keepTrue({ picture, sockets, open, bus, failed })
   async function close() {
-    for (const timer of timers) clearInterval(timer)
-    endHint()
+    stopKeeping()
     await live.close()
     await app.close()
     picture.close()

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -48,7 +47,7 @@ const busyLoopMs = 1_000
 
 export interface BuildOptions {
   log?: FastifyBaseLogger | undefined
-  tls?: { certFile: string; keyFile: string } | undefined
+  tls?: { cert: Buffer; key: Buffer } | undefined
 }
 
 function openServer({ log, tls }: BuildOptions): FastifyInstance {
@@ -76,9 +75,7 @@ function openServer({ log, tls }: BuildOptions): FastifyInstance {
     ...(log ? { loggerInstance: log } : { logger: false }),
   }
   if (!tls) return fastify({ ...options, http: timeouts })
-  const cert = readFileSync(tls.certFile)
-  const key = readFileSync(tls.keyFile)
-  const https = { ...timeouts, cert, key, minVersion: 'TLSv1.2' as const }
+  const https = { ...timeouts, ...tls, minVersion: 'TLSv1.2' as const }
   return fastify({ ...options, https })
 }
 

@@ -77,3 +77,28 @@ test('TLS 1.1 is refused', async () => {
   })
   expect(error.message).toMatch(/alert|protocol/i)
 })
+
+test('a certificate that cannot be read is told in one sentence', async () => {
+  const missing = join(dir, 'missing.pem')
+  await expect(webRole({}, { ...settings(), HUB_TLS_KEY: missing })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `Bad setting: HUB_TLS_KEY: the file '${missing}' cannot be read`,
+  })
+})
+
+test('a port that is taken is told with its setting', async () => {
+  await using web = await webRole()
+  await expect(webRole({}, { HUB_HTTP_PORT: web.port })).rejects.toMatchObject({
+    code: 'PORT_TAKEN',
+    message: expect.stringContaining('HUB_HTTP_PORT'),
+  })
+})
+
+test('files that hold no certificate are told in one sentence', async () => {
+  writeFileSync(join(dir, 'wrong.pem'), 'no certificate')
+  const wrong = { ...settings(), HUB_TLS_CERT: join(dir, 'wrong.pem') }
+  await expect(webRole({}, wrong)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('HUB_TLS_CERT and HUB_TLS_KEY do not make a TLS door'),
+  })
+})
