@@ -1,6 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readRecords } from '../../devices/device.ts'
+import { type DeviceModel, readRecords } from '../../devices/device.ts'
 import { models } from '../../devices/index.ts'
 import { CanonicalRecord } from '../../hub/schema/record.ts'
 
@@ -54,4 +57,27 @@ describe('every device model', () => {
       )
     },
   )
+})
+
+describe('docs/add-a-device.md', () => {
+  test('its example runs as it stands, and its samples mean what they say', async () => {
+    const page = readFileSync(new URL('../../docs/add-a-device.md', import.meta.url), 'utf8')
+    const code = /<!-- example: [^>]+ -->\s+```ts\n([\s\S]+?)```/.exec(page)?.[1]
+    expect(code).toContain('defineDevice')
+    // Beside the real models, so that its imports are those of the page.
+    const folder = mkdtempSync(join(new URL('../../devices', import.meta.url).pathname, '.example-'))
+    try {
+      const file = join(folder, 'water-detector.ts')
+      writeFileSync(file, code ?? '')
+      const { waterDetector }: { waterDetector: DeviceModel } = await import(
+        pathToFileURL(file).href
+      )
+      for (const { branch, payload, expect: expected } of waterDetector.samples)
+        expect(readRecords(waterDetector, Buffer.from(payload), context(branch))).toEqual(
+          expected.map((record) => expect.objectContaining(record)),
+        )
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
 })
