@@ -80,7 +80,7 @@ test('the demo lives: accounts, devices, a door opened by the command it prints'
   expect(pids.filter(isAlive)).toEqual([])
 
   // It begins where it ended, with the same people; --fresh begins anew.
-  const again = await startDemo(dataDir)
+  await using again = await startDemo(dataDir)
   expect(again.accounts).toEqual(demo.accounts)
   again.child.kill('SIGTERM')
   expect(await again.ended).toBe(0)

@@ -40,7 +40,7 @@ describe('a hub', () => {
   test('comes up, answers, makes one administrator, and leaves nothing behind on SIGTERM', async () => {
     using folder = temporaryFolder('start-up')
     const dataDir = join(folder.path, 'data')
-    const hub = await startHub(dataDir)
+    await using hub = await startHub(dataDir)
     expect(hub.adminPassword).toHaveLength(20)
     expect((await fetch(`${hub.address}/livez`)).status).toBe(200)
     expect(await canListen(hub.mqttPort)).toBe(false)
@@ -61,7 +61,7 @@ describe('a hub', () => {
 
   test('stops on a Ctrl-C that reaches the whole process group', async () => {
     using folder = temporaryFolder('start-up')
-    const hub = await startHub(folder.path)
+    await using hub = await startHub(folder.path)
     const pids = descendants(hub.child.pid!)
     process.kill(-hub.child.pid!, 'SIGINT')
     expect(await hub.ended).toBe(0)
@@ -77,7 +77,7 @@ describe('a hub', () => {
 
   test('can be stopped while it starts', async () => {
     using folder = temporaryFolder('start-up')
-    const hub = runProgram(['hub/main.ts'], { env: { ...free, HUB_DATA_DIR: folder.path } })
+    await using hub = runProgram(['hub/main.ts'], { env: { ...free, HUB_DATA_DIR: folder.path } })
     await until('a role is there', () => descendants(hub.child.pid!).length > 0)
     const pids = descendants(hub.child.pid!)
     hub.child.kill('SIGINT')
@@ -89,7 +89,7 @@ describe('a hub', () => {
   test('leaves no orphan when its supervisor is killed, and starts again at once', async () => {
     using folder = temporaryFolder('start-up')
     const mqttPort = String(await freePort())
-    const hub = await startHub(folder.path, { HUB_MQTT_PORT: mqttPort })
+    await using hub = await startHub(folder.path, { HUB_MQTT_PORT: mqttPort })
     const pids = descendants(hub.child.pid!)
     hub.child.kill('SIGKILL')
     // Its roles may still hold the port; the new hub waits for them.
@@ -137,7 +137,7 @@ async function rolesOf(pid: number) {
 
 /** Starts a hub that cannot start: exit code 1 and, beside log lines, one sentence, which it returns. */
 async function sentence(env: Record<string, string>, options: { cwd?: string } = {}) {
-  const program = runProgram([join(projectRoot, 'hub/main.ts')], {
+  await using program = runProgram([join(projectRoot, 'hub/main.ts')], {
     env: { ...free, ...env },
     ...options,
   })
@@ -206,7 +206,7 @@ describe('a start that cannot work says one sentence and ends with 1', () => {
 
   test('a store of a newer hub, whichever it is', async () => {
     using folder = temporaryFolder('start-up')
-    const first = await startHub(folder.path)
+    await using first = await startHub(folder.path)
     await first[Symbol.asyncDispose]()
     for (const store of ['alarms', 'registry', 'state', 'audit', 'metrics']) {
       const file = join(folder.path, `${store}.db`)
