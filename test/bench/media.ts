@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { WebSocket } from 'ws'
 import { liveFrame } from '../../hub/schema/live.ts'
-import { openClips } from '../../simulators/h264-clip.ts'
-import { startRtsp } from '../../simulators/rtsp-camera.ts'
+import { h264Sample, typeOf } from '../support/h264-sample.ts'
 import { livePage } from '../support/media-role.ts'
+import { faultyRtsp, plainSdp } from '../support/rtsp-faulty.ts'
 import type { Bench, Figure } from './main.ts'
 
 const ticksPerS = 100
@@ -46,6 +46,16 @@ async function measure(children: readonly ChildProcess[], seconds: number) {
   }
 }
 
+/** With the parameter sets in it, so that the peer need not wait for them. */
+function sdpOf(pictures: readonly Buffer[][]): string {
+  const sets = pictures[0]?.filter((nal) => typeOf(nal) === 7 || typeOf(nal) === 8) ?? []
+  const sprop = sets.map((nal) => nal.toString('base64')).join(',')
+  return plainSdp.replace(
+    'packetization-mode=1',
+    `packetization-mode=1;sprop-parameter-sets=${sprop}`,
+  )
+}
+
 /** The first key picture of a tile. */
 function firstKey(socket: WebSocket, tile: number): Promise<void> {
   return new Promise((resolve) => {
@@ -60,6 +70,7 @@ async function relay(urls: readonly string[], seconds: number): Promise<Measured
   const child = fork(fileURLToPath(new URL('./media-relay.ts', import.meta.url)), [...urls])
   const [{ port }] = (await once(child, 'message')) as [{ port: number }]
   const page = await livePage(port)
+  page.socket.setMaxListeners(200)
   const from = performance.now()
   const cold = urls.map(async (_, tile) => {
     page.play(tile, `cam-${tile}`)
@@ -91,7 +102,19 @@ async function ffmpegs(urls: readonly string[], seconds: number): Promise<Measur
     const child = spawn(
       'ffmpeg',
       [
-        ['-v', 'error', '-nostdin', '-rtsp_transport', 'tcp', '-i', withUser, '-c', 'copy'],
+        [
+          '-v',
+          'error',
+          '-nostdin',
+          '-analyzeduration',
+          '0',
+          '-rtsp_transport',
+          'tcp',
+          '-i',
+          withUser,
+          '-c',
+          'copy',
+        ],
         ['-f', 'mp4', '-movflags', 'empty_moov+default_base_moof+frag_every_frame', 'pipe:1'],
       ].flat(),
       { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -113,7 +136,7 @@ async function ffmpegs(urls: readonly string[], seconds: number): Promise<Measur
 
 /**
  * Live relay of many cameras, beside one ffmpeg per camera in the same run. Options: `--cameras 10`,
- * `--seconds 20`, `--kbps 800` (640x360 at 25 frames a second).
+ * `--seconds 20`, `--kbps 800`, `--size 640x360` (25 frames a second, a key picture each second).
  */
 export const run: Bench = async (args, print) => {
   const { values } = parseArgs({
@@ -122,23 +145,22 @@ export const run: Bench = async (args, print) => {
       cameras: { type: 'string', default: '10' },
       seconds: { type: 'string', default: '20' },
       kbps: { type: 'string', default: '800' },
+      size: { type: 'string', default: '640x360' },
     },
   })
-  const ids = Array.from({ length: Number(values.cameras) }, (_, index) => `cam-${index}`)
-  const cameras = await startRtsp({
-    cameras: ids.map((deviceId) => ({ deviceId, user: 'hub', password: 'bench' })),
-    shelf: openClips(),
-    seed: 1,
-    clock: () => Date.now(),
-    port: 0,
-    fillKbps: Number(values.kbps),
-  })
-  const urls = ids.map((id) => `rtsp://127.0.0.1:${cameras.port}/${id}`)
+  const count = Number(values.cameras)
+  const [width = 640, height = 360] = values.size.split('x').map(Number)
+  const pictures = h264Sample({ width, height, kbps: Number(values.kbps), frames: 100, gop: 25 })
+  const digest = { user: 'hub', password: 'bench', algorithm: 'MD5' as const }
+  const cameras = await Promise.all(
+    Array.from({ length: count }, () => faultyRtsp({ pictures, digest, sdp: sdpOf(pictures) })),
+  )
+  const urls = cameras.map(({ url }) => url)
   const ours = await relay(urls, Number(values.seconds))
   const peer = await ffmpegs(urls, Number(values.seconds))
-  await cameras.close()
+  await Promise.all(cameras.map((camera) => camera.close()))
   const figure = (name: string, unit: string, value: number, other: number): Figure => ({
-    name: `media ${ids.length} cameras: ${name}`,
+    name: `media ${count} x ${values.size} ${values.kbps} kbit/s: ${name}`,
     value: Math.round(value * 10) / 10,
     unit,
     peer: Math.round(other * 10) / 10,

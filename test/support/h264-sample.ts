@@ -7,17 +7,33 @@ export interface SampleOptions {
   /** Frames between two key pictures. */
   gop?: number
   slices?: number
+  /** Steady rate, reached by noise; absent: what the plain test picture needs. */
+  kbps?: number
 }
 
 /** A short real H.264 stream made by ffmpeg (x264): pictures, each a list of NAL units. */
 export function h264Sample(options: SampleOptions = {}): Buffer[][] {
-  const { width = 320, height = 240, frames = 50, gop = 25, slices = 1 } = options
+  const { width = 320, height = 240, frames = 50, gop = 25, slices = 1, kbps } = options
+  const rate =
+    kbps === undefined
+      ? []
+      : [
+          '-vf',
+          'noise=alls=40:allf=t',
+          '-b:v',
+          `${kbps}k`,
+          '-maxrate',
+          `${kbps}k`,
+          '-bufsize',
+          `${kbps}k`,
+        ]
   const made = spawnSync(
     'ffmpeg',
     [
       ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', `testsrc2=size=${width}x${height}:rate=25`],
       ['-frames:v', String(frames), '-pix_fmt', 'yuv420p', '-c:v', 'libx264'],
       ['-preset', 'ultrafast', '-tune', 'zerolatency', '-profile:v', 'baseline'],
+      rate,
       ['-x264-params', `keyint=${gop}:min-keyint=${gop}:scenecut=0:slices=${slices}:aud=1`],
       ['-f', 'h264', '-'],
     ].flat(),

@@ -96,7 +96,9 @@ export async function faultyRtsp(options: FaultyOptions = {}) {
       const made = packetize(picture, state, packets)
       const out = mangle ? mangle(made, index, state) : made
       if (out === null) return void socket.destroy()
+      socket.cork()
       for (const each of out) socket.write(typeof each === 'string' ? each : interleaved(0, each))
+      socket.uncork()
       state.timestamp = (state.timestamp + 90_000 / fps) >>> 0
       index++
     }, 1000 / fps)

@@ -52,8 +52,16 @@ export async function openDoor(deps: DoorDeps) {
     return typeof session === 'string' && session !== '' ? session : undefined
   }
 
-  function attach(socket: WebSocket, session: string) {
-    const wall = liveWall({ socket, session, grantSecret, clock, watch, counts })
+  function attach(socket: WebSocket, stream: Duplex, session: string) {
+    const wall = liveWall({
+      socket,
+      session,
+      gather: gatherer(stream),
+      grantSecret,
+      clock,
+      watch,
+      counts,
+    })
     const entry: Open = { socket, wall, heard: true }
     open.add(entry)
     socket.on('message', (data, binary) => {
@@ -79,7 +87,7 @@ export async function openDoor(deps: DoorDeps) {
     if (session === undefined) return refuse(stream, '403 Forbidden')
     if (path !== '/media/live') return refuse(stream, '404 Not Found')
     if (open.size >= mostSockets) return refuse(stream, '503 Service Unavailable')
-    sockets.handleUpgrade(request, stream, head, (socket) => attach(socket, session))
+    sockets.handleUpgrade(request, stream, head, (socket) => attach(socket, stream, session))
   })
 
   function end({ socket, wall }: Open) {
@@ -125,6 +133,20 @@ export async function openDoor(deps: DoorDeps) {
         server.closeAllConnections()
       })
     },
+  }
+}
+
+/** Holds back what is written until the turn of the event loop ends: one system call for all tiles. */
+function gatherer(stream: Duplex) {
+  let held = false
+  return () => {
+    if (held) return
+    held = true
+    stream.cork()
+    setImmediate(() => {
+      held = false
+      stream.uncork()
+    })
   }
 }
 

@@ -15,6 +15,8 @@ export interface WallDeps {
   /** Begins to watch a camera; undefined when there is no such camera. */
   watch: (camera: string, viewer: Viewer) => (() => void) | undefined
   counts: WallCounts
+  /** Called before each picture: what is written in one turn may leave together. */
+  gather?: () => void
 }
 
 /** Counters all walls share. */
@@ -42,7 +44,7 @@ interface Tile {
 export type Wall = ReturnType<typeof liveWall>
 
 /** One page's socket and all its tiles. */
-export function liveWall({ socket, session, grantSecret, clock, watch, counts }: WallDeps) {
+export function liveWall({ socket, session, grantSecret, clock, watch, counts, gather }: WallDeps) {
   const tiles = new Map<number, Tile>()
   let tokens = requestBurst
   let refilledAt = clock.mono()
@@ -65,6 +67,7 @@ export function liveWall({ socket, session, grantSecret, clock, watch, counts }:
     let needKey = true
     function send(message: LiveMessage) {
       counts.sentBytes += message.size
+      gather?.()
       socket.send(message.bytes(tile))
     }
     return {
