@@ -90,7 +90,11 @@ export async function startMedia(deps: MediaDeps): Promise<RunningRole> {
     bus.on('registry', look),
   ]
   const report = pointWriter(deps, sources)
-  const timer = setInterval(report, deps.pointEveryMs ?? 10_000)
+  const timer = setInterval(() => {
+    // A hint may be lost; the registry is the truth.
+    look()
+    report()
+  }, deps.pointEveryMs ?? 10_000)
   log.info({ port: door.port }, 'media ready')
 
   return {

@@ -9,7 +9,15 @@ import { liveFrame } from '../../hub/schema/live.ts'
 import { h264Sample, typeOf } from '../support/h264-sample.ts'
 import { livePage } from '../support/media-role.ts'
 import { faultyRtsp, plainSdp } from '../support/rtsp-faulty.ts'
-import type { Bench, Figure } from './main.ts'
+
+/** One figure beside the peer's in the same run; ratio = value / peer. */
+interface Figure {
+  name: string
+  value: number
+  unit: string
+  peer: number
+  ratio: number
+}
 
 const ticksPerS = 100
 
@@ -138,7 +146,7 @@ async function ffmpegs(urls: readonly string[], seconds: number): Promise<Measur
  * Live relay of many cameras, beside one ffmpeg per camera in the same run. Options: `--cameras 10`,
  * `--seconds 20`, `--kbps 800`, `--size 640x360` (25 frames a second, a key picture each second).
  */
-export const run: Bench = async (args, print) => {
+export async function run(args: readonly string[], print: (figure: Figure) => void): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {

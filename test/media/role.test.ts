@@ -182,6 +182,18 @@ describe('watching', () => {
     await viewer.live(0)
   })
 
+  test('a camera that moved is pulled at its new address, even when the hint was lost', async () => {
+    const [one, two] = [await camera(), await camera({ pictures: other })]
+    const media = await hub({ a: { url: one.url } })
+    const viewer = await page(media.port)
+    viewer.play(0, 'a')
+    await viewer.live(0)
+    media.cameras['a'] = { url: two.url }
+    await until('the other camera', () => viewer.of(0, liveFrame.init).length === 2)
+    await until('the first left', () => one.requests.at(-1)?.method === 'TEARDOWN')
+    expect(two.connections()).toBe(1)
+  })
+
   test('a camera at a closed address is refused without one packet', async () => {
     const one = await camera()
     const { port } = await hub({ a: { url: one.url } }, '')
