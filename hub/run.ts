@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
+import { isLoopback } from './config.ts'
 import { claimDataDir } from './data-dir.ts'
 import { HubError } from './errors.ts'
 import { createLog } from './log.ts'
@@ -52,7 +53,8 @@ export async function runHub(
       const ports = supervisor.ports()
       await started({
         address: `${settings.HUB_TLS_CERT ? 'https' : 'http'}://${settings.HUB_HTTP_HOST}:${ports.http}/`,
-        mqttPort: ports.mqtt ?? 0,
+        // With TLS intake reports the roles' plain loopback door; devices knock at the configured one.
+        mqttPort: isLoopback(settings.HUB_MQTT_HOST) ? (ports.mqtt ?? 0) : settings.HUB_MQTT_PORT,
         admin,
         roles: () => supervisor.roles(),
       })

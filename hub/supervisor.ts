@@ -60,8 +60,8 @@ export async function supervise(deps: SupervisorDeps): Promise<Supervisor> {
     // A role that comes back takes the ports it had: devices and browsers know them.
     settings: {
       ...settings,
-      HUB_MQTT_PORT: listening.mqtt ?? settings.HUB_MQTT_PORT,
-      HUB_HTTP_PORT: listening.http ?? settings.HUB_HTTP_PORT,
+      HUB_MQTT_PORT: settings.HUB_MQTT_PORT || (listening.mqtt ?? 0),
+      HUB_HTTP_PORT: settings.HUB_HTTP_PORT || (listening.http ?? 0),
     },
     mqttPort: listening.mqtt ?? 0,
     mediaPort: mediaPort(),
