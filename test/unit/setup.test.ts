@@ -94,7 +94,7 @@ describe('packages', () => {
     expect(stderr.trim().split('\n').at(-1)).toMatch(/^'npm ci' failed, see above: /)
   })
 
-  test('whose own Node is another version are mended by npm's rebuild', () => {
+  test('whose own Node is another version are mended by a rebuild', () => {
     using project = clone()
     project.run('simulate')
     const node = join(project.root, 'node_modules/node/bin/node')
