@@ -24,6 +24,7 @@ const mayImport: readonly (readonly [room: string, rooms: readonly string[]])[] 
   ['devices', ['hub/schema']],
   ['simulators', ['devices', 'hub/schema']],
   ['console', ['hub/schema']],
+  ['docker', []],
   ['test', ['']],
   ['vitest.config.ts', []],
 ]
