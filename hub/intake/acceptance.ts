@@ -35,6 +35,8 @@ export interface AcceptanceLimits {
   retryMs: number
   /** Deliveries in one commit at most: bounds how long one commit holds the loop. */
   batch: number
+  /** After so long without a commit the next one does not wait for the end of the tick, ms. */
+  quietMs: number
 }
 
 export const acceptanceLimits: AcceptanceLimits = {
@@ -42,6 +44,7 @@ export const acceptanceLimits: AcceptanceLimits = {
   held: 20_000,
   retryMs: 250,
   batch: 500,
+  quietMs: 5,
 }
 
 interface Waiting extends Delivery {
@@ -53,7 +56,8 @@ const isBusy = (error: unknown) => error instanceof HubError && error.code === '
 
 /**
  * Group commit: everything that arrived in one event-loop tick is one transaction, and its
- * acknowledgements leave in the same tick. A store that is busy is tried again at once, one that
+ * acknowledgements leave in the same tick; after a quiet moment the first alarm does not wait for
+ * the tick to end. A store that is busy is tried again at once, one that
  * fails (disk full) every `retryMs` while acknowledgements are held back for `holdMs` at most.
  */
 export function acceptance(deps: {
@@ -73,6 +77,24 @@ export function acceptance(deps: {
   let failing = false
   let onDrained: (() => void)[] = []
   let closed = false
+  let committedAt = clock.mono()
+
+  /**
+   * A lone alarm is committed as soon as its socket's bytes are read, not after the heartbeats of
+   * all other sockets that are ready; in a storm the tick is the group.
+   */
+  function scheduleFirst() {
+    if (scheduled || closed) return
+    if (failing || clock.mono() - committedAt < limits.quietMs) {
+      schedule(0)
+      return
+    }
+    let cancelled = false
+    scheduled = { cancel: () => (cancelled = true) }
+    queueMicrotask(() => {
+      if (!cancelled) flush()
+    })
+  }
 
   function schedule(delayMs: number) {
     if (scheduled || closed) return
@@ -114,6 +136,7 @@ export function acceptance(deps: {
     }
     const taken = new Set(batch)
     queue = queue.filter((delivery) => !taken.has(delivery))
+    committedAt = clock.mono()
     counters.add('commits')
     counters.set('commit_batch_last', batch.length)
     let at = 0
@@ -180,7 +203,7 @@ export function acceptance(deps: {
         return
       }
       queue.push({ ...delivery, since: clock.mono() })
-      schedule(0)
+      scheduleFirst()
     },
     waiting: () => queue.length,
     drained: () =>

@@ -86,6 +86,31 @@ describe('group commit', () => {
     expect(at.told).toEqual(['ack d1/1 raised', 'ack d2/1 raised', 'ack d1/2 raised', 'hint'])
   })
 
+  test('after a quiet moment the first alarms do not wait for the tick to end', async () => {
+    const at = desk()
+    at.clock.advance(acceptanceLimits.quietMs)
+    at.take('d1', 1)
+    at.take('d1', 2)
+    expect(at.commits).toEqual([])
+    await Promise.resolve()
+    expect(at.commits).toEqual([['d1/1', 'd1/2']])
+    at.take('d1', 3)
+    await Promise.resolve()
+    expect(at.commits).toHaveLength(1)
+    vi.runAllTimers()
+    expect(at.commits).toEqual([['d1/1', 'd1/2'], ['d1/3']])
+  })
+
+  test('what is closed before that is given back, not stored', async () => {
+    const at = desk()
+    at.clock.advance(acceptanceLimits.quietMs)
+    at.take('d1', 1)
+    at.queue.close()
+    await Promise.resolve()
+    expect(at.commits).toEqual([])
+    expect(at.told).toEqual(['lost d1/1: the hub stops'])
+  })
+
   test('a flood is cut into transactions of bounded size', () => {
     const at = desk({ ...acceptanceLimits, batch: 10 })
     for (let seq = 0; seq < 25; seq++) at.take('d1', seq)
