@@ -166,7 +166,7 @@ export function roleProcess(name: RoleName, deps: RoleProcessDeps): RoleProcess 
       try {
         await launch()
       } catch (error) {
-        if (insist || !isCrash(error)) throw error
+        if (insist || stopping || !isCrash(error)) throw error
         log.error({ name, err: error }, 'role did not start, the hub goes on without it')
         restartLater()
       }
