@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import type { LoadOrder } from './ingest-order.ts'
-import type { Bench } from './main.ts'
+import type { Bench } from './figure.ts'
 
 const script = (name: string) => new URL(name, import.meta.url).pathname
 const connections = 100

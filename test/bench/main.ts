@@ -1,16 +1,6 @@
 import { pathToFileURL } from 'node:url'
+import type { Bench } from './figure.ts'
 import { benchIngest } from './ingest.ts'
-
-/** One figure of a benchmark beside the peer's in the same run; ratio = value / peer. */
-export interface Figure {
-  name: string
-  value: number
-  unit: string
-  peer: number
-  ratio: number
-}
-
-export type Bench = (args: readonly string[], print: (figure: Figure) => void) => Promise<void>
 
 const benches: Readonly<Record<string, { about: string; run: Bench }>> = {
   ingest: {
