@@ -229,7 +229,10 @@ export async function fixtureServer(
     },
     ...(consoleDir ? { consoleDir } : {}),
   })
+  let closed = false
   async function close() {
+    if (closed) return
+    closed = true
     clearInterval(timer)
     await role.close()
     for (const store of [alarms, registry, state, people, held.audit]) store.close()

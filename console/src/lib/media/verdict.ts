@@ -13,7 +13,7 @@ export interface TileState {
 }
 
 /** No picture for this long is a standing picture, ms, whatever the socket says. */
-export const staleMs = 4_000
+export const staleMs = 3_500
 
 export interface Evidence {
   /** All on the page's monotonic clock, ms. */

@@ -140,7 +140,7 @@ export const en: Record<TextKey, string> = {
   'alarm.open': '{count} open',
   'alarm.none': 'No alarm in 24 hours',
   'alarm.none.last': 'No open alarm · last one {time}',
-  'alarm.none.ever': 'No alarm so far',
+  'alarm.none.ever': 'No open alarm',
   'alarm.kind.intrusion': 'Intrusion',
   'alarm.kind.panic': 'Panic button',
   'alarm.kind.button': 'Button pressed',

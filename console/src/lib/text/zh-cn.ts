@@ -137,7 +137,7 @@ export const zhCn = {
   'alarm.open': '{count} 条未关闭',
   'alarm.none': '24 小时内无报警',
   'alarm.none.last': '当前无报警 · 最近一次 {time}',
-  'alarm.none.ever': '还没有过报警',
+  'alarm.none.ever': '当前无报警',
   'alarm.kind.intrusion': '闯入',
   'alarm.kind.panic': '一键报警',
   'alarm.kind.button': '按钮报警',
