@@ -88,11 +88,11 @@ describe("the page's verdict", () => {
       { framedAt: undefined, notice: undefined },
       { state: 'connecting', ageMs: null },
     ],
-    ['the last came 3.9 s ago', { framedAt: 6_001 }, { state: 'live', ageMs: 3_999 }],
+    ['the last came 3.4 s ago', { framedAt: 6_501 }, { state: 'live', ageMs: 3_499 }],
     [
-      'the last came 4 s ago, the hub says live and the socket is open',
-      { framedAt: 6_000 },
-      { state: 'stalled', ageMs: 4_000, latencyMs: null },
+      'the last came 3.5 s ago, the hub says live and the socket is open',
+      { framedAt: 6_500 },
+      { state: 'stalled', ageMs: 3_500, latencyMs: null },
     ],
     [
       'the hub is gone',

@@ -2,7 +2,7 @@ import type { LiveNotice } from '../../schema/live.ts'
 import type { StreamFault } from '../fault.ts'
 
 /** Ages of the newest decodable frame at which the verdict changes, ms. */
-export const frameAges = { stalledMs: 4_000, offlineMs: 8_000 } as const
+export const frameAges = { stalledMs: 3_500, offlineMs: 8_000 } as const
 
 export type PictureState = Exclude<LiveNotice['state'], 'refused'>
 
