@@ -1,12 +1,22 @@
 import { pathToFileURL } from 'node:url'
 import type { Bench } from './figure.ts'
-import { benchIngest } from './ingest.ts'
 
-const benches: Readonly<Record<string, { about: string; run: Bench }>> = {
+/** Loaded only when asked for: one bench must not need the tools of another. */
+const benches: Readonly<Record<string, { about: string; load: () => Promise<Bench> }>> = {
   ingest: {
     about:
       'MQTT intake: CPU and time until an alarm is on disk, beside mosquitto + an mqtt.js consumer (--seconds 20, --rates 1000,10000)',
-    run: benchIngest,
+    load: async () => (await import('./ingest.ts')).benchIngest,
+  },
+  media: {
+    about:
+      'live relay of many cameras, beside one ffmpeg per camera (--cameras 10, --seconds 20, --kbps 800, --size 640x360)',
+    load: async () => (await import('./media.ts')).run,
+  },
+  'status-engine': {
+    about:
+      'cost of a heartbeat, of judging a second, of a mass recovery and a start (--devices 30000)',
+    load: async () => (await import('./status-engine.ts')).run,
   },
 }
 
@@ -18,7 +28,8 @@ export async function main([name = '', ...args]: readonly string[]): Promise<num
       process.stdout.write(`${known}: ${about}\n`)
     return name === '' ? 0 : 2
   }
-  await bench.run(args, (figure) => process.stdout.write(`${JSON.stringify(figure)}\n`))
+  const run = await bench.load()
+  await run(args, (figure) => process.stdout.write(`${JSON.stringify(figure)}\n`))
   return 0
 }
 
