@@ -173,7 +173,7 @@ describe('a start that fails', () => {
   })
 
   test('by a role that never gets ready counts as a crash', async () => {
-    await using hub = await start(['sink.hangs'], { readyMs: 300 })
+    await using hub = await start(['sink.hangs'], { readyMs: 4_000 })
     const supervisor = await hub.started
     expect(roleOf(supervisor, 'web').pid).toBeDefined()
     expect(hub.logged.map(({ msg }) => msg)).toContain('role ended unexpectedly')
