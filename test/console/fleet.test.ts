@@ -28,11 +28,11 @@ function begin(first: Snapshot, scope = first.scope) {
     asked,
     snapshots,
     /** Joins and waits for the picture. */
-    async joined() {
+    joined: async () => {
       link.hub().joined()
       await vi.waitFor(() => expect(fleet.snapshot).toBe(snapshots.at(-1)))
     },
-    later(ms: number) {
+    later: (ms: number) => {
       local += ms
       clock.tick()
     },

@@ -121,7 +121,7 @@ export function fakeFrames() {
   return {
     frames,
     /** Lets time pass, then paints one frame when one was asked for. True when it painted. */
-    pass(ms: number): boolean {
+    pass: (ms: number): boolean => {
       now += ms
       if (timer && timer.at <= now) {
         const { run } = timer

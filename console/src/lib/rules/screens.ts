@@ -18,7 +18,7 @@ export interface Screen {
   title: TextKey
   /** Second key after `g`. */
   letter: string
-  path(scope: string): string
+  path: (scope: string) => string
   /** False while the screen only says what it will hold. */
   built: boolean
   roles: readonly Role[]

@@ -14,7 +14,7 @@ export interface HotTable {
   /** Device counts by state code, kept as changes come. */
   readonly counts: Int32Array
   /** True when the state no longer is the one the snapshot's reason was given for. */
-  reasonIsOld(slot: number): boolean
+  reasonIsOld: (slot: number) => boolean
   slotOf(n: number): number | undefined
   slotById(id: string): number | undefined
   /**
