@@ -193,7 +193,8 @@ function ticker({ watch, clock, log, options, life, verdicts }: TickDeps): () =>
       blind(watch, mono, watch.provedAt)
       life.begin()
     }
-    if (lateMs > options.lagMs) verdicts.holdBack(mono, lateMs)
+    // After a longer gap silence counts from here anyway: minutes of waiting would hide the dead.
+    if (lateMs > options.lagMs) verdicts.holdBack(mono, Math.min(lateMs, options.lifeMs))
     verdicts.run(mono, now)
     ticked = { mono, now }
     watch.provedAt = now

@@ -264,6 +264,16 @@ describe('the event loop comes late', () => {
     })
   })
 
+  test('a stall of minutes holds no later verdict back: a beat after it counts 180 s, no more', () => {
+    const desk = statusDesk([someDevice(0)])
+    desk.run(1)
+    desk.clock.advance(205_001)
+    desk.engine.tick()
+    desk.engine.seen(0)
+    desk.run(182)
+    expect(desk.engine.state(0)!.state).toBe('down')
+  })
+
   test('a machine that slept is blind although its monotonic clock stood still', () => {
     const desk = statusDesk(someDevices(1))
     desk.run(60, steady)
