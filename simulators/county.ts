@@ -43,15 +43,15 @@ export interface CountyPlan {
   testSecrets?: boolean | undefined
 }
 
-/** Demo: 4 townships of 6 villages with 12 devices. */
+/** Demo: 4 townships of 6 villages with 20 devices. */
 export const demoPlan = {
   townships: 4,
   villagesPerTownship: 6,
-  perVillage: 12,
+  perVillage: 20,
   rtspPort: 8554,
 } as const
 
-/** How many of each kind a village has: of 12, 3 contacts, 1 button, 6 lamps, 2 cameras. */
+/** How many of each kind a village has: of 20, 6 contacts, 1 button, 9 lamps, 4 cameras: a full 2x2 of live tiles. */
 export function mix(perVillage: number): Record<SimulatedKind, number> {
   const camera = Math.max(1, Math.round(perVillage / 5))
   const panic = Math.max(1, Math.round(perVillage / 50))

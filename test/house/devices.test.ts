@@ -65,7 +65,9 @@ describe('docs/add-a-device.md', () => {
     const code = /<!-- example: [^>]+ -->\s+```ts\n([\s\S]+?)```/.exec(page)?.[1]
     expect(code).toContain('defineDevice')
     // Beside the real models, so that its imports are those of the page.
-    const folder = mkdtempSync(join(new URL('../../devices', import.meta.url).pathname, '.example-'))
+    const folder = mkdtempSync(
+      join(new URL('../../devices', import.meta.url).pathname, '.example-'),
+    )
     try {
       const file = join(folder, 'water-detector.ts')
       writeFileSync(file, code ?? '')

@@ -88,7 +88,7 @@ test('county writes a file that only its owner may read, and says what is in it'
     '--heartbeat',
     '60',
   )
-  expect([code, said]).toEqual([0, `wrote '${out}': 24 villages, 288 devices, seed 9\n`])
+  expect([code, said]).toEqual([0, `wrote '${out}': 24 villages, 480 devices, seed 9\n`])
   expect(statSync(out).mode & 0o777).toBe(0o600)
   const county = CountyFile.parse(JSON.parse(readFileSync(out, 'utf8')))
   expect(new Set(county.devices.map(({ device }) => device.heartbeatS))).toEqual(new Set([60]))

@@ -26,7 +26,7 @@ const inside = (ring: readonly [number, number][], lon: number, lat: number) =>
     2 ===
   1
 
-test('the demo county is 4 townships of 6 villages with 3 contacts, a button, 6 lamps, 2 cameras', () => {
+test('the demo county is 4 townships of 6 villages with 6 contacts, a button, 9 lamps, 4 cameras', () => {
   expect(CountyFile.parse(county)).toEqual(county)
   expect(level('county').map(({ name }) => name)).toEqual(['云溪县'])
   expect([level('township').length, level('village').length]).toEqual([4, 24])
@@ -34,10 +34,10 @@ test('the demo county is 4 townships of 6 villages with 3 contacts, a button, 6 
   const kinds = one.map(({ device }) => device.kind)
   expect(kinds.toSorted()).toEqual(
     [
-      ...Array<string>(3).fill('contact'),
+      ...Array<string>(6).fill('contact'),
       'panic',
-      ...Array<string>(6).fill('light'),
-      ...Array<string>(2).fill('camera'),
+      ...Array<string>(9).fill('light'),
+      ...Array<string>(4).fill('camera'),
     ].toSorted(),
   )
 })
@@ -103,7 +103,7 @@ test('secrets are 256 bits of chance, not of the seed', () => {
   expect(new Set(all).size).toBe(all.length)
   for (const secret of all) expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
   const passwords = county.devices.map(({ cameraPassword }) => cameraPassword).filter(Boolean)
-  expect(new Set(passwords).size).toBe(48)
+  expect(new Set(passwords).size).toBe(96)
 })
 
 test('cameras name the RTSP server, a user and no password', () => {
