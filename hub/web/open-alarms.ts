@@ -1,10 +1,12 @@
 import { byUrgency, isOpen, isUnack } from '../rules/alarm.ts'
-import { within } from '../rules/scope.ts'
+import { regionRange, within } from '../rules/scope.ts'
 import type { Alarm } from '../schema/alarm.ts'
 import type { AlarmStore } from '../store/alarm-store.ts'
 
 /** Rows read at once. */
 const pageRows = 500
+/** A row may have been raised before another and repeated after it: of so many the newest edge is taken. */
+const newestRows = 50
 
 export interface AlarmCount {
   open: number
@@ -18,7 +20,7 @@ export interface OpenAlarms {
   /** Open alarms inside a scope: unacknowledged first, then priority, then newest. */
   within(scope: string): Alarm[]
   count(scope: string): AlarmCount
-  /** Newest raise or repeat inside a scope since the start, open or not. */
+  /** Newest raise or repeat inside a scope, open or not, as far back as the store goes. */
   lastAt(scope: string): number | null
 }
 
@@ -40,6 +42,7 @@ export function openAlarms(alarms: Pick<AlarmStore, 'list' | 'since' | 'lastChan
   let cursor = alarms.lastChange()
   const rows = new Map<string, Alarm>()
   const villages = new Map<string, AlarmCount>()
+  /** Newest edge by scope: read from the store when it is first asked for, then followed. */
   const newest = new Map<string, number>()
 
   function add(alarm: Alarm, sign: 1 | -1) {
@@ -52,16 +55,15 @@ export function openAlarms(alarms: Pick<AlarmStore, 'list' | 'since' | 'lastChan
     const old = rows.get(alarm.id)
     if (old) add(old, -1)
     rows.delete(alarm.id)
-    newest.set(alarm.region, Math.max(newest.get(alarm.region) ?? 0, alarm.lastAt))
+    for (const digits of [6, 9, 12]) {
+      const scope = alarm.region.slice(0, digits)
+      const known = newest.get(scope)
+      if (known !== undefined) newest.set(scope, Math.max(known, alarm.lastAt))
+    }
     if (!isOpen(alarm)) return
     rows.set(alarm.id, alarm)
     add(alarm, 1)
   }
-  const newestClosed = alarms.list({
-    regions: { from: '000000000000', to: '999999999999' },
-    limit: pageRows,
-  })
-  for (const alarm of newestClosed) put(alarm)
   for (const alarm of everyOpen(alarms)) put(alarm)
 
   return {
@@ -89,8 +91,14 @@ export function openAlarms(alarms: Pick<AlarmStore, 'list' | 'since' | 'lastChan
       return sum
     },
     lastAt(scope) {
-      let last = 0
-      for (const [region, at] of newest) if (within(region, scope)) last = Math.max(last, at)
+      let last = newest.get(scope)
+      if (last === undefined) {
+        const page = alarms.list({ regions: regionRange(scope), limit: newestRows })
+        last = page.reduce((latest, { lastAt }) => Math.max(latest, lastAt), 0)
+        for (const { region, lastAt } of rows.values())
+          if (within(region, scope)) last = Math.max(last, lastAt)
+        newest.set(scope, last)
+      }
       return last || null
     },
   }

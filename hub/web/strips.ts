@@ -79,6 +79,8 @@ async function deviceRows(deps: StripDeps, window: StripWindow, scope: string): 
 
 async function regionRows(deps: StripDeps, window: StripWindow, scope: string): Promise<Strip[]> {
   const rows: (Strip & { down: number; unknown: number })[] = []
+  // Whole minutes: a start that differs by milliseconds must not shuffle regions that are all well.
+  const minutes = (ms = 0) => Math.round(ms / 60_000)
   for (const { scope: child, region } of deps.world.places().children(scope)) {
     const strip = await sumStrip(deps, window, devicesWithin(deps.world, child))
     const sums = stripSums(strip)
@@ -88,8 +90,8 @@ async function regionRows(deps: StripDeps, window: StripWindow, scope: string): 
       from: window.from,
       to: window.to,
       bins: stripBins(strip),
-      down: sums[downCode] ?? 0,
-      unknown: sums[unknownCode] ?? 0,
+      down: minutes(sums[downCode]),
+      unknown: minutes(sums[unknownCode]),
     })
   }
   return rows

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Snapshot } from '../../hub/schema/live.ts'
 import type { Strips, Timeline } from '../../hub/schema/api.ts'
 import { deviceStates } from '../../hub/schema/state.ts'
+import { openAlarms } from '../../hub/web/open-alarms.ts'
 import { county, deviceIn, townships, villages } from '../support/web-county.ts'
 import { webApp, type WebApp } from '../support/web-app.ts'
 
@@ -264,4 +265,26 @@ test('device pages follow each other without a gap or a repeat', async () => {
     ;({ next } = page)
   }
   expect(seen).toEqual(Array.from({ length: 16 }, (_, n) => n))
+})
+
+test('the last alarm of a village is known after a restart, however much happened elsewhere', async () => {
+  await using web = await webApp()
+  const { alarms, clock } = web.county
+  const { id } = web.county.raise(villages[0])
+  const raisedAt = clock.now()
+  alarms.change(id, (alarm) => ({ ...alarm, state: 'closed', closedAt: clock.now() }))
+  clock.advance(hour)
+  for (let n = 0; n < 600; n += 1) web.county.raise(villages[3])
+  const fresh = openAlarms(alarms)
+  expect(fresh.lastAt(villages[0])).toBe(raisedAt)
+  expect(fresh.lastAt(townships[0])).toBe(raisedAt)
+  expect(fresh.lastAt(county)).toBe(clock.now())
+  expect(fresh.lastAt(villages[1])).toBeNull()
+  clock.advance(minute)
+  web.county.raise(villages[1])
+  fresh.poll(() => undefined)
+  expect([fresh.lastAt(villages[1]), fresh.lastAt(townships[0])]).toEqual([
+    clock.now(),
+    clock.now(),
+  ])
 })
