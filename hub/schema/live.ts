@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AlarmView } from './alarm.ts'
 import { Scope } from './region.ts'
-import { StateCounts } from './state.ts'
+import { StateCounts, StateReason } from './state.ts'
 
 /**
  * socket.io, console <- hub. A page calls `watch` with a scope and gets that scope's rooms.
@@ -10,8 +10,11 @@ import { StateCounts } from './state.ts'
 export const Watch = z.object({ scope: Scope })
 export type Watch = z.infer<typeof Watch>
 
-/** Numbers per changed device in `delta`: n, state code, since (ms), last seen (ms; 0 = never). */
-export const deltaWidth = 4
+/** The position of a reason in this list is its code in `delta`. */
+export const stateReasons: readonly StateReason[] = StateReason.options
+
+/** Numbers per changed device in `delta`: n, state code, since (ms), last seen (ms; 0 = never), reason code. */
+export const deltaWidth = 5
 
 /** Numbers per changed village in `villages`: index in the snapshot's list, the six counts, open alarms, unacknowledged alarms. */
 export const villageWidth = 9

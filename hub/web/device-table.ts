@@ -1,4 +1,5 @@
 import type { Device } from '../schema/device.ts'
+import { stateReasons } from '../schema/live.ts'
 import type { DeviceState, StateCounts, StateReason } from '../schema/state.ts'
 import { deviceStates } from '../schema/state.ts'
 
@@ -23,6 +24,8 @@ export interface DeviceTable {
   byId(deviceId: string): Device | undefined
   present(n: number): Present
   code(n: number): number
+  /** Position of the reason in `stateReasons`. */
+  reasonCode(n: number): number
   since(n: number): number
   seen(n: number): number
   /** Indexes of the devices of a village. */
@@ -94,6 +97,7 @@ export function deviceTable(devices: readonly Device[], from?: DeviceTable): Dev
       seen: seens[n] ?? 0,
     }),
     code: (n) => codes[n] ?? unknownCode,
+    reasonCode: (n) => stateReasons.indexOf(reasons[n] ?? 'new'),
     since: (n) => sinces[n] ?? 0,
     seen: (n) => seens[n] ?? 0,
     inVillage: (code) => villages.get(code)?.members ?? [],

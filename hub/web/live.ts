@@ -93,7 +93,8 @@ function gather(world: World, isOpen: (room: string) => boolean) {
   for (const n of devices) {
     const region = table.device(n)?.region ?? ''
     for (const room of [`devices:${region}`, `devices:${region.slice(0, 9)}`])
-      if (isOpen(room)) push(deltas, room, [n, table.code(n), table.since(n), table.seen(n)])
+      if (isOpen(room))
+        push(deltas, room, [n, table.code(n), table.since(n), table.seen(n), table.reasonCode(n)])
   }
   const counties = new Set(villages.map((code) => code.slice(0, 6)))
   for (const county of [...counties].filter((scope) => isOpen(`villages:${scope}`))) {

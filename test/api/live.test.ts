@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { stateReasons } from '../../hub/schema/live.ts'
 import { deviceStates } from '../../hub/schema/state.ts'
 import { until } from '../support/until.ts'
 import { county, deviceIn, password, townships, villages } from '../support/web-county.ts'
@@ -93,7 +94,13 @@ test('one change reaches the village and its township as one flat row', async ()
   down(web, deviceIn(villages[0], 'light'))
   const row = web.county.registry.device(deviceIn(villages[0], 'light'))
   const { clock } = web.county
-  const expected = [row?.n, deviceStates.indexOf('down'), clock.now(), clock.now() - 1500]
+  const expected = [
+    row?.n,
+    deviceStates.indexOf('down'),
+    clock.now(),
+    clock.now() - 1500,
+    stateReasons.indexOf('lwt'),
+  ]
   expect(await both).toEqual([expected, expected])
 })
 
@@ -138,7 +145,7 @@ test('signs of life from intake move the last-seen time and the pulse', async ()
   const n = registry.device(deviceIn(villages[0], 'panic'))?.n ?? -1
   const delta = next(page, 'delta')
   bus.publish('seen', new Uint8Array(Float64Array.of(n, clock.now(), 99_999, 1).buffer))
-  expect(await delta).toEqual([n, 0, clock.now() - 3_607_000, clock.now()])
+  expect(await delta).toEqual([n, 0, clock.now() - 3_607_000, clock.now(), 0])
   expect(await next(page, 'pulse')).toMatchObject({ intakeAt: clock.now(), heartbeats: 2 })
 })
 

@@ -1,5 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import type { Snapshot } from '#schema/live.ts'
+import { stateReasons } from '../../hub/schema/live.ts'
+import { deviceStates } from '../../hub/schema/state.ts'
+import * as wire from '../../console/src/lib/rules/wire.ts'
 import { Fleet, staleMs } from '../../console/src/lib/state/fleet.svelte.ts'
 import { HubClock } from '../../console/src/lib/state/hub-clock.svelte.ts'
 import { alarm, device, fakeFrames, fakeLink, noon, snapshot, villageRow } from './support/fakes.ts'
@@ -11,13 +14,8 @@ function begin(first: Snapshot, scope = first.scope) {
   let local = noon
   const clock = new HubClock(() => local)
   const snapshots = [first]
-  const asked: string[] = []
   const api = {
     snapshot: async () => snapshots.at(-1) ?? first,
-    device: async (id: string) => {
-      asked.push(id)
-      return { reason: 'lwt' } as never
-    },
   }
   const fleet = new Fleet({ scope, api, link: link.open, clock, frames })
   fleet.start()
@@ -25,7 +23,6 @@ function begin(first: Snapshot, scope = first.scope) {
     fleet,
     hub: link.hub,
     pass,
-    asked,
     snapshots,
     /** Joins and waits for the picture. */
     joined: async () => {
@@ -45,7 +42,7 @@ test('counts follow deltas without another snapshot', async () => {
   const { fleet, hub, joined, pass } = begin(snapshot())
   await joined()
   expect(fleet.counts).toEqual([3, 0, 0, 0, 0, 0])
-  hub().delta([7, 2, noon, noon - 9000, 1, 1, noon, noon])
+  hub().delta([7, 2, noon, noon - 9000, 1, 1, 1, noon, noon, 6])
   pass(1000)
   expect(fleet.counts).toEqual([1, 1, 1, 0, 0, 0])
 })
@@ -54,10 +51,10 @@ test('a burst of deltas is painted once, and not twice within 200 ms', async () 
   const { fleet, hub, joined, pass } = begin(snapshot())
   await joined()
   const before = fleet.version
-  for (let i = 0; i < 50; i += 1) hub().delta([1, 0, noon - 3_600_000, noon + i])
+  for (let i = 0; i < 50; i += 1) hub().delta([1, 0, noon - 3_600_000, noon + i, 0])
   pass(1000)
   expect(fleet.version).toBe(before + 1)
-  hub().delta([1, 2, noon, noon])
+  hub().delta([1, 2, noon, noon, 2])
   expect(pass(100)).toBe(false)
   expect(pass(100)).toBe(true)
   expect(fleet.version).toBe(before + 2)
@@ -69,7 +66,7 @@ test('a heartbeat alone does not sort the fault list again', async () => {
   )
   await joined()
   const held = fleet.trouble
-  hub().delta([2, 0, noon - 3_600_000, noon + 1])
+  hub().delta([2, 0, noon - 3_600_000, noon + 1, 0])
   pass(1000)
   expect(fleet.trouble).toBe(held)
   expect(fleet.table.seen[1]).toBe(noon + 1)
@@ -79,20 +76,32 @@ test('a delta that came before the snapshot is not lost, and old news in it does
   const { fleet, hub, joined } = begin(
     snapshot({ devices: [device(1), device(2, { state: 2, since: noon })] }),
   )
-  hub().delta([1, 2, noon + 500, noon, 2, 0, noon - 60_000, noon - 60_000])
+  hub().delta([1, 2, noon + 500, noon, 2, 2, 0, noon - 60_000, noon - 60_000, 0])
   await joined()
   expect([...fleet.table.state]).toEqual([2, 2])
 })
 
-test('a device that went down after the snapshot asks once for its reason', async () => {
-  const { fleet, hub, joined, pass, asked } = begin(snapshot())
+test('a device that went down after the snapshot brings its reason along', async () => {
+  const { fleet, hub, joined, pass } = begin(snapshot())
   await joined()
-  hub().delta([2, 2, noon, noon])
+  const [slot = -1] = [fleet.table.slotById('door-2')]
+  expect(fleet.table.reasonOf(slot)).toBe('alive')
+  hub().delta([2, 2, noon, noon, stateReasons.indexOf('lwt')])
   pass(1000)
-  hub().delta([1, 1, noon, noon])
+  expect(fleet.trouble).toEqual([slot])
+  expect(fleet.table.reasonOf(slot)).toBe('lwt')
+  const { moves } = fleet
+  hub().delta([2, 2, noon, noon, stateReasons.indexOf('silence')])
   pass(1000)
-  await vi.waitFor(() => expect(fleet.reasons['door-2']).toBe('lwt'))
-  expect(asked.filter((id) => id === 'door-2')).toHaveLength(1)
+  expect([fleet.table.reasonOf(slot), fleet.moves]).toEqual(['silence', moves + 1])
+  hub().delta([2, 2, noon, noon, 200])
+  pass(1000)
+  expect(fleet.table.reasonOf(slot)).toBe('')
+})
+
+test('the page counts states and reasons as the hub does', () => {
+  expect([...wire.deviceStates]).toEqual([...deviceStates])
+  expect([...wire.stateReasons]).toEqual([...stateReasons])
 })
 
 test('15 s without a pulse is stale, with the time the picture was last proved', async () => {

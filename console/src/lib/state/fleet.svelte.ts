@@ -17,7 +17,7 @@ const troubleMost = 200
 
 export interface FleetDeps {
   scope: string
-  api: Pick<Api, 'snapshot' | 'device'>
+  api: Pick<Api, 'snapshot'>
   link: OpenLink
   clock: HubClock
   frames?: Frames
@@ -45,8 +45,6 @@ export class Fleet {
   counts: readonly number[] = $state.raw([0, 0, 0, 0, 0, 0])
   /** Slots of the fault panel, worst first, then newest; changes only when a device enters or leaves. */
   trouble: readonly number[] = $state.raw([])
-  /** Reasons learned after the snapshot, by device id. */
-  reasons: Readonly<Record<string, string>> = $state.raw({})
   /** Grows with each flush; canvases draw on it. */
   version = $state(0)
   /** Grows when some device changed state: what strips are fetched on. */
@@ -65,8 +63,6 @@ export class Fleet {
   #moved = false
   /** The picture was fetched after the socket joined: only then do pulses vouch for it. */
   #whole = false
-  /** Devices whose reason was asked for, with the start of the state it was asked about. */
-  #asked = new Map<string, number>()
   #refetchTimer: ReturnType<typeof setTimeout> | undefined
   /** Hub time up to which what is shown was proved. */
   #provedAt = $state(0)
@@ -154,8 +150,6 @@ export class Fleet {
     this.#whole = this.connected
     this.snapshot = snapshot
     this.villages = snapshot.villages
-    this.reasons = {}
-    this.#asked.clear()
     // An acknowledgement that overtook the snapshot must not be undone by it.
     let desk: readonly AlarmView[] = snapshot.alarms
     for (const held of this.alarms)
@@ -231,25 +225,13 @@ export class Fleet {
   }
 
   #sortTrouble() {
-    const { state, since, size, reasonIsOld, rows } = this.table
+    const { state, since, size } = this.table
     const slots: number[] = []
     for (let slot = 0; slot < size; slot += 1) if (isTrouble(state[slot] ?? 0)) slots.push(slot)
     slots.sort(
       (a, b) => rankOf(state[a] ?? 0) - rankOf(state[b] ?? 0) || (since[b] ?? 0) - (since[a] ?? 0),
     )
     this.trouble = slots.slice(0, troubleMost)
-    for (const slot of this.trouble.filter(reasonIsOld).slice(0, 10)) {
-      const id = rows[slot]?.id ?? ''
-      if (this.#asked.get(id) === since[slot]) continue
-      this.#asked.set(id, since[slot] ?? 0)
-      void this.#learnReason(id)
-    }
-  }
-
-  /** Deltas carry no reason (they are numbers); the few rows that are shown ask for theirs. */
-  async #learnReason(id: string) {
-    const row = await this.#deps.api.device(id).catch(() => undefined)
-    if (row) this.reasons = { ...this.reasons, [id]: row.reason }
   }
 
   close() {

@@ -1,5 +1,5 @@
 import type { SnapshotDevice } from '#schema/live.ts'
-import { deltaWidth, deviceStates } from '../rules/wire.ts'
+import { deltaWidth, deviceStates, stateReasons } from '../rules/wire.ts'
 
 /**
  * Present state of a screen's devices in typed arrays by slot (row of the snapshot). Nothing here is
@@ -13,16 +13,23 @@ export interface HotTable {
   readonly seen: Float64Array
   /** Device counts by state code, kept as changes come. */
   readonly counts: Int32Array
-  /** True when the state no longer is the one the snapshot's reason was given for. */
-  reasonIsOld: (slot: number) => boolean
+  /** Why the device is in its state; empty for a reason only a newer hub knows. */
+  reasonOf: (slot: number) => string
   slotOf(n: number): number | undefined
   slotById(id: string): number | undefined
   /**
-   * Applies one flat delta. Returns the slots whose state or its start changed.
+   * Applies one flat delta. Returns the slots whose state, its start or its reason changed.
    *
    * @param early the delta came before the snapshot did: what it says of an older state is passed over
    */
   apply(delta: readonly number[], early?: boolean): number[]
+}
+
+/** Stands for a reason that is not in this page's list. */
+const unknownReason = 255
+const codeOf = (reason: string) => {
+  const code = stateReasons.findIndex((name) => name === reason)
+  return code < 0 ? unknownReason : code
 }
 
 /** Lays out the table for a snapshot's devices. */
@@ -31,7 +38,7 @@ export function hotTable(rows: readonly SnapshotDevice[]): HotTable {
   const state = new Uint8Array(size)
   const since = new Float64Array(size)
   const seen = new Float64Array(size)
-  const changed = new Uint8Array(size)
+  const reason = new Uint8Array(size)
   const counts = new Int32Array(deviceStates.length)
   const slots = new Map<number, number>()
   const ids = new Map<string, number>()
@@ -39,19 +46,20 @@ export function hotTable(rows: readonly SnapshotDevice[]): HotTable {
     state[slot] = row.state
     since[slot] = row.since
     seen[slot] = row.seen
+    reason[slot] = codeOf(row.reason)
     counts[row.state] = (counts[row.state] ?? 0) + 1
     slots.set(row.n, slot)
     ids.set(row.id, slot)
   })
 
-  function applyOne(slot: number, code: number, from: number): boolean {
+  function applyOne(slot: number, code: number, from: number, why: number): boolean {
     const before = state[slot] ?? 0
-    if (before === code && since[slot] === from) return false
+    if (before === code && since[slot] === from && reason[slot] === why) return false
     counts[before] = (counts[before] ?? 0) - 1
     counts[code] = (counts[code] ?? 0) + 1
     state[slot] = code
     since[slot] = from
-    changed[slot] = 1
+    reason[slot] = why
     return true
   }
 
@@ -62,7 +70,7 @@ export function hotTable(rows: readonly SnapshotDevice[]): HotTable {
     since,
     seen,
     counts,
-    reasonIsOld: (slot) => changed[slot] === 1,
+    reasonOf: (slot) => stateReasons[reason[slot] ?? unknownReason] ?? '',
     slotOf: (n) => slots.get(n),
     slotById: (id) => ids.get(id),
     apply(delta, early = false) {
@@ -70,11 +78,14 @@ export function hotTable(rows: readonly SnapshotDevice[]): HotTable {
       for (let i = 0; i + deltaWidth <= delta.length; i += deltaWidth) {
         const slot = slots.get(delta[i] ?? -1)
         if (slot === undefined) continue
-        const [code = 3, from = 0, lastSeen = 0] = delta.slice(i + 1, i + deltaWidth)
+        const [code = 3, from = 0, lastSeen = 0, why = unknownReason] = delta.slice(
+          i + 1,
+          i + deltaWidth,
+        )
         if (lastSeen > (seen[slot] ?? 0)) seen[slot] = lastSeen
         // History may be corrected backwards (a start earlier than the one held), but not by old news.
         if (early && from < (since[slot] ?? 0)) continue
-        if (applyOne(slot, code, from)) moved.push(slot)
+        if (applyOne(slot, code, from, why)) moved.push(slot)
       }
       return moved
     },

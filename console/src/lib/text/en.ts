@@ -127,7 +127,6 @@ export const en: Record<TextKey, string> = {
   'reason.maintenance': 'planned maintenance',
   'reason.hub': 'not observed (hub stopped or link cut)',
   'reason.new': 'never reported',
-  'reason.': 'looking it up',
 
   'kind.contact': 'door/window contact',
   'kind.panel': 'alarm panel',

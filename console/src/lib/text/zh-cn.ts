@@ -124,7 +124,6 @@ export const zhCn = {
   'reason.maintenance': '计划检修',
   'reason.hub': '平台看不到（停机或链路断）',
   'reason.new': '还没有上报过',
-  'reason.': '正在查询',
 
   'kind.contact': '门窗报警',
   'kind.panel': '报警主机',
