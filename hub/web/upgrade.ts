@@ -32,12 +32,16 @@ export interface UpgradeDeps {
 /** Time a viewer has to take the last bytes after media hung up. */
 const lateMs = 5_000
 
-/** Ways a raw socket is answered when it gets no upgrade. */
+/**
+ * Ways a raw socket is answered when it gets no upgrade. An upgraded socket has left the server's time
+ * limits and stays half open until the other side ends it, too: a stranger would keep it for ever.
+ */
 function refuse(socket: Duplex, { status, code, message }: HubError) {
   const body = JSON.stringify({ code, message })
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
   )
 }
 

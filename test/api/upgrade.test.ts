@@ -244,3 +244,27 @@ test('a viewer that reads nothing holds media back instead of filling the hub’
   expect(process.memoryUsage.rss() - before).toBeLessThan(100 * chunk.length)
   expect((await fetch(`${web.url}/livez`)).status).toBe(200)
 })
+
+test('a refused socket is gone at once, however long its owner keeps his half open', async () => {
+  await using web = await webRole()
+  const strangers = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const socket = connect({ port: web.port, host: '127.0.0.1', allowHalfOpen: true })
+      await once(socket, 'connect')
+      let text = ''
+      socket.on('data', (part) => (text += part.toString('latin1')))
+      socket.on('error', () => undefined)
+      socket.write(
+        `GET /media/live HTTP/1.1\r\nhost: 127.0.0.1:${web.port}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
+      )
+      return { socket, text: () => text }
+    }),
+  )
+  await until('answers', () => strangers.every(({ text }) => text().includes('NOT_SIGNED_IN')))
+  // A closed socket answers the next byte with a reset; one that is half open takes it.
+  await until('resets', () => {
+    const held = strangers.filter(({ socket }) => !socket.destroyed)
+    for (const { socket } of held) socket.write('x')
+    return held.length === 0
+  })
+})

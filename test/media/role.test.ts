@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { mediaDoorKey, mediaHeaders } from '../../hub/rules/grant.ts'
 import { liveFrame } from '../../hub/schema/live.ts'
@@ -43,6 +44,21 @@ async function page(port: number, session?: string) {
 }
 
 describe('the live door', () => {
+  test('keeps nothing of a stranger who does not end his side', async () => {
+    const { port } = await hub({})
+    const stranger = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    ends.unshift(() => void stranger.destroy())
+    let text = ''
+    stranger.on('data', (part) => (text += part.toString('latin1')))
+    stranger.on('error', () => undefined)
+    stranger.write(
+      'GET /media/live HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n',
+    )
+    await until('the refusal', () => text.includes('403 Forbidden'))
+    // A closed socket answers the next byte with a reset; one that is half open takes it.
+    await until('the end', () => stranger.destroyed || (stranger.write('x'), false))
+  })
+
   const upgrade = (port: number, path: string, headers: Record<string, string>) =>
     new Promise<number>((resolve, reject) => {
       const asked = request({ port, path, host: '127.0.0.1' })

@@ -153,8 +153,10 @@ function gatherer(stream: Duplex) {
 const portOf = (address: AddressInfo | string | null) =>
   typeof address === 'object' ? (address?.port ?? 0) : 0
 
+/** Ends both ways: an upgraded stream is under no time limit of the server any more. */
 function refuse(stream: Duplex, status: string) {
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const answer = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`
+  stream.end(answer, () => stream.destroy())
 }
 
 const textOf = (data: Buffer | ArrayBuffer | Buffer[]) =>
