@@ -112,7 +112,10 @@ async function guardTraffic(app: FastifyInstance, { limits, secure, consoleDir, 
       'content-security-policy': contentSecurityPolicy(scripts(), request.headers.host, secure),
       'permissions-policy': 'camera=(), microphone=(), payment=(), usb=()',
     })
-    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store')
+    // By the route, never by the address as written: /%61pi/ is /api/, too. Only the console's files
+    // (they say it themselves) may be kept.
+    if (request.routeOptions.url?.startsWith('/api/') || request.url.startsWith('/api/'))
+      void reply.header('cache-control', 'no-store')
   })
   await app.register(rateLimit, {
     max: limits.requests,

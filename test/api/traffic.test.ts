@@ -267,3 +267,12 @@ test('slow senders are cut within 10 s while others are served', async () => {
   expect((await fetch(`${web.url}/livez`)).status).toBe(200)
   expect(Math.max(...(await cut))).toBeLessThan(11_000)
 })
+
+test.each(['/api/v1/session', '/%61pi/v1/session', '/a%70i/v1/devices', '/api/v1/nothing'])(
+  'what %s answers is kept by nobody, however the address is written',
+  async (url) => {
+    await using web = await webApp()
+    const answer = await web.ask('clerk', { url })
+    expect(answer.headers['cache-control']).toBe('no-store')
+  },
+)
