@@ -24,7 +24,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [svelte()],
+        plugins: [svelte({ configFile: false })],
         resolve: { conditions: ['browser'] },
         test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'jsdom' },
       },

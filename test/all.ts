@@ -7,7 +7,17 @@ import { z } from 'zod'
 // `npm test`: all checks and all tests. The last line counts them; a check counts as one test.
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
-const report = join(root, 'test/results/vitest.json')
+const results = join(root, 'test/results')
+
+/**
+ * Two lanes of tests side by side: those that wait for servers, processes and browsers one file at a
+ * time, and all others. One after the other they took 490 s of which the processors worked 320 s.
+ */
+const lanes = [
+  { name: 'flows', projects: ['flows'] },
+  { name: 'rooms', projects: ['hub', 'console'] },
+] as const
+const reportOf = (lane: string) => join(results, `vitest-${lane}.json`)
 
 interface Step {
   name: string
@@ -98,9 +108,9 @@ async function runChecks(): Promise<Outcome[]> {
   return outcomes
 }
 
-/** Counts of the test run; a file that could not even be loaded counts as one failed test. */
-function counts() {
-  const { testResults, ...numbers } = Report.parse(JSON.parse(readFileSync(report, 'utf8')))
+/** Counts of one lane; a file that could not even be loaded counts as one failed test. */
+function counts(lane: string) {
+  const { testResults, ...numbers } = Report.parse(JSON.parse(readFileSync(reportOf(lane), 'utf8')))
   const unloaded = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
   ).length
@@ -111,32 +121,45 @@ function counts() {
   }
 }
 
-async function main() {
-  mkdirSync(dirname(report), { recursive: true })
-  rmSync(report, { force: true })
-  const outcomes = await runChecks()
-  const tests = await run(
+/** Runs one lane and counts it. An error outside any test fails the lane without failing a test. */
+async function runLane({ name, projects }: (typeof lanes)[number]) {
+  const outcome = await run(
     {
-      name: 'tests',
+      name: `tests: ${name}`,
       command: bin('vitest'),
-      args: ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      args: [
+        'run',
+        ...projects.flatMap((project) => ['--project', project]),
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${reportOf(name)}`,
+      ],
     },
     true,
   )
-  show(tests)
-  const checksFailed = outcomes.filter(({ ok }) => !ok).length
   let total = { passed: 0, failed: 1, skipped: 0 }
   try {
-    total = counts()
+    total = counts(name)
   } catch (error) {
-    print(`The test run left no report: ${error instanceof Error ? error.message : ''}`)
+    print(`The lane '${name}' left no report: ${error instanceof Error ? error.message : ''}`)
   }
-  // An error outside any test fails the run without failing a test.
-  if (!tests.ok && total.failed === 0) total.failed = 1
-  const failed = total.failed + checksFailed
+  if (!outcome.ok && total.failed === 0) total.failed = 1
+  return { outcome, total }
+}
+
+async function main() {
+  mkdirSync(results, { recursive: true })
+  for (const { name } of lanes) rmSync(reportOf(name), { force: true })
+  const outcomes = await runChecks()
+  const ran = await Promise.all(lanes.map(runLane))
+  for (const { outcome } of ran) show(outcome)
+  const sum = (what: 'passed' | 'failed' | 'skipped') =>
+    ran.reduce((all, { total }) => all + total[what], 0)
+  const checksFailed = outcomes.filter(({ ok }) => !ok).length
+  const failed = sum('failed') + checksFailed
   process.exitCode = failed > 0 ? 1 : 0
   print(
-    `${total.passed + outcomes.length - checksFailed} passed, ${failed} failed, ${total.skipped} skipped`,
+    `${sum('passed') + outcomes.length - checksFailed} passed, ${failed} failed, ${sum('skipped')} skipped`,
   )
 }
 

@@ -140,9 +140,7 @@ The demo county is alive: ${address}
   ${rows.join('\n  ')}
 
 ${doorExample(county, mqttPort)}
-More to try (npm run simulate -- help lists all):
-  npm run simulate -- do "panic pressed any"
-  npm run simulate -- do "camera freezes any"
+${faultExamples(county)}
 
 Logs are in the demo folder, hub.log and simulator.log. Ctrl-C stops everything.
 `)
@@ -160,6 +158,21 @@ function doorExample({ devices }: CountyFile, mqttPort: number): string {
 or let the simulator do it:
   npm run simulate -- do "door opens ${deviceId}"
 `
+}
+
+/** Faults in the village that the village's account sees. */
+function faultExamples({ devices }: CountyFile): string {
+  const village = devices[0]?.device.region
+  const first = (kind: string) =>
+    devices.find(({ device }) => device.kind === kind && device.region === village)?.device.deviceId
+  const faults = [
+    `camera stalls ${first('camera')}`,
+    `camera back ${first('camera')}`,
+    `device killed ${first('light')}`,
+    `panic pressed ${first('panic')}`,
+  ]
+  return `Break something (npm run simulate -- help lists all):
+${faults.map((words) => `  npm run simulate -- do "${words}"`).join('\n')}`
 }
 
 if (process.argv.includes('--help')) say(help)

@@ -97,7 +97,7 @@ async function peerSide(dir: string): Promise<Side> {
       '',
     ].join('\n'),
   )
-  const broker = spawn('mosquitto', ['-c', config], { stdio: 'ignore' })
+  const broker = spawn('/usr/sbin/mosquitto', ['-c', config], { stdio: 'ignore' })
   await new Promise((resolve, reject) => {
     broker.once('spawn', resolve)
     broker.once('error', () =>

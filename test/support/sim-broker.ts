@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Aedes } from 'aedes'
@@ -93,13 +93,17 @@ export async function simBroker(county: CountyFile): Promise<SimBroker> {
   return broker
 }
 
+/** Where Debian puts it: not on the PATH of everybody. */
+export const mosquittoProgram = '/usr/sbin/mosquitto'
+export const mosquittoInstalled = existsSync(mosquittoProgram)
+
 /** Debian's mosquitto on a free port: a broker nobody here wrote. */
 export async function mosquitto() {
   const folder = mkdtempSync(join(tmpdir(), 'sim-mosquitto-'))
   const port = await freePort()
   const config = join(folder, 'mosquitto.conf')
   writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`)
-  const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' })
+  const child = spawn(mosquittoProgram, ['-c', config], { stdio: 'ignore' })
   await until('mosquitto listens', () => knocks(port))
   return {
     port,
