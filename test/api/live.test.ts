@@ -282,6 +282,14 @@ test('a page that floods the door is cut', async () => {
   expect(await gone).toBe('transport close')
 })
 
+test('a page that floods the door with events nobody knows is cut, too', async () => {
+  await using web = await webRole()
+  const page = await web.page('clerk')
+  const gone = cut(page)
+  for (let i = 0; i < 100; i += 1) Reflect.apply(page.emit.bind(page), page, ['unknown', i])
+  expect(await gone).toBe('transport close')
+})
+
 test('a message longer than 4 KiB cuts its sender only', async () => {
   await using web = await webRole()
   const [page, other] = [await web.page('clerk'), await web.page('officer')]
