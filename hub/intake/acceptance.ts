@@ -35,6 +35,8 @@ export interface AcceptanceLimits {
   retryMs: number
   /** Deliveries in one commit at most: bounds how long one commit holds the loop. */
   batch: number
+  /** Deliveries of one device in a commit while others wait: one that floods does not delay the rest. */
+  share: number
   /** After so long without a commit the next one does not wait for the end of the tick, ms. */
   quietMs: number
 }
@@ -44,6 +46,7 @@ export const acceptanceLimits: AcceptanceLimits = {
   held: 20_000,
   retryMs: 250,
   batch: 500,
+  share: 50,
   quietMs: 5,
 }
 
@@ -105,6 +108,40 @@ export function acceptance(deps: {
       const handle = setTimeout(flush, delayMs)
       scheduled = { cancel: () => clearTimeout(handle) }
     }
+  }
+
+  /** The next commit: of each device the oldest `share`, then whatever room is left in order of arrival. */
+  function nextBatch(): readonly Waiting[] {
+    if (queue.length <= limits.batch) return queue
+    const taken = new Map<string, number>()
+    const batch = new Set<Waiting>()
+    for (const delivery of queue) {
+      const mine = taken.get(delivery.deviceId) ?? 0
+      if (mine >= limits.share) continue
+      taken.set(delivery.deviceId, mine + 1)
+      batch.add(delivery)
+      if (batch.size === limits.batch) break
+    }
+    for (const delivery of queue) {
+      if (batch.size === limits.batch) break
+      batch.add(delivery)
+    }
+    // In the order of arrival: a device's `active` never overtakes its `cleared`.
+    return queue.filter((delivery) => batch.has(delivery))
+  }
+
+  /** Too many wait: the newest of the device that has most waiting give way, and its connection ends. */
+  function makeRoom(comer: Waiting): boolean {
+    if (queue.length < limits.held) return true
+    const waits = Map.groupBy(queue, ({ deviceId }) => deviceId)
+    let most = waits.get(comer.deviceId) ?? []
+    for (const mine of waits.values()) if (mine.length > most.length) most = mine
+    if (most[0] === undefined || most[0].deviceId === comer.deviceId) return false
+    // Several at once: looking who has most takes as long as the queue is.
+    const gone = new Set(most.slice(-limits.share))
+    queue = queue.filter((delivery) => !gone.has(delivery))
+    for (const delivery of gone) lose(delivery, 'too many alarms of this device wait for the store')
+    return true
   }
 
   function lose(delivery: Waiting, why: string) {
@@ -170,11 +207,7 @@ export function acceptance(deps: {
   function flush() {
     scheduled = undefined
     expire()
-    let result = failing
-      ? single()
-      : queue.length > 0
-        ? commit(queue.slice(0, limits.batch))
-        : 'stored'
+    let result = failing ? single() : queue.length > 0 ? commit(nextBatch()) : 'stored'
     if (result === 'failed' && !failing) {
       failing = true
       result = single()
@@ -197,12 +230,9 @@ export function acceptance(deps: {
 
   return {
     take(delivery) {
-      if (closed || queue.length >= limits.held) {
-        counters.add('alarms_lost_to_sender')
-        delivery.lost(new Error('too many alarms wait for the store'))
-        return
-      }
-      queue.push({ ...delivery, since: clock.mono() })
+      const comer = { ...delivery, since: clock.mono() }
+      if (closed || !makeRoom(comer)) return lose(comer, 'too many alarms wait for the store')
+      queue.push(comer)
       scheduleFirst()
     },
     waiting: () => queue.length,

@@ -234,3 +234,50 @@ describe('the stop', () => {
     ])
   })
 })
+
+describe('a device that floods', () => {
+  const flood = (at: ReturnType<typeof desk>, count: number) => {
+    for (let seq = 1; seq <= count; seq++) at.take('flooder', seq)
+  }
+
+  test('does not delay another device’s alarm beyond the next commit', () => {
+    const at = desk({ ...acceptanceLimits, batch: 10, share: 3 })
+    flood(at, 100)
+    at.take('door', 1)
+    at.take('door', 2)
+    vi.runOnlyPendingTimers()
+    vi.runOnlyPendingTimers()
+    expect(at.commits.slice(0, 2).flat()).toEqual(expect.arrayContaining(['door/1', 'door/2']))
+  })
+
+  test('keeps its own order, and nothing of it is forgotten', () => {
+    const at = desk({ ...acceptanceLimits, batch: 10, share: 3 })
+    flood(at, 100)
+    for (let seq = 1; seq <= 20; seq++) at.take('door', seq)
+    vi.runAllTimers()
+    const stored = at.commits.flat()
+    const numbers = (device: string) =>
+      stored.filter((id) => id.startsWith(device)).map((id) => Number(id.split('/')[1]))
+    expect(numbers('flooder')).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    expect(numbers('door')).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+  })
+
+  test('gives way itself when too many wait; the others keep their place', () => {
+    const at = desk({ ...acceptanceLimits, held: 100, share: 10 })
+    at.fail(diskFull)
+    flood(at, 99)
+    at.take('door', 1)
+    at.take('door', 2)
+    expect(at.told.filter((line) => line.startsWith('lost door'))).toEqual([])
+    expect(at.told.filter((line) => line.startsWith('lost flooder'))).toHaveLength(10)
+    expect(at.told[0]).toMatch(/^lost flooder\/90: too many alarms of this device/)
+  })
+
+  test('is refused at the door when it is the one that has most waiting', () => {
+    const at = desk({ ...acceptanceLimits, held: 100 })
+    at.fail(diskFull)
+    at.take('door', 1)
+    flood(at, 100)
+    expect(at.told).toEqual(['lost flooder/100: too many alarms wait for the store'])
+  })
+})
