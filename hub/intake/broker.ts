@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import {
   Aedes,
   type AedesOptions,
@@ -10,7 +11,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '../rules/clock.ts'
 import type { Branch, MqttAcl } from './acl.ts'
 import type { Counters } from './counters.ts'
-import { type GuardLimits, guardSocket } from './guard.ts'
+import { type Allowance, freshAllowance, type GuardLimits, guardSocket } from './guard.ts'
 import type { Identities, Sender } from './identity.ts'
 import type { SecurityLog } from './security-log.ts'
 import { type Sessions, sessions } from './sessions.ts'
@@ -146,15 +147,34 @@ function watch(aedes: Aedes, session: Sessions, { counters, log }: BrokerDeps) {
 
 /** Counts sockets until they are admitted or gone, and puts the frame guard before aedes. */
 function doorman(aedes: Aedes, session: Sessions, { counters, clock, limits, log }: BrokerDeps) {
-  const waiting = new Map<unknown, () => void>()
+  const waiting = new Map<Duplex, (clientId: string) => boolean>()
+  /** By admitted client id. A burst granted to each connection anew was no limit: 12,000 alarms/s. */
+  const allowances = new Map<string, Allowance>()
+
+  function allowanceOf(clientId: string): Allowance {
+    const own = allowances.get(clientId) ?? freshAllowance(limits.guard)
+    allowances.set(clientId, own)
+    return own
+  }
+  /**
+   * The one that waited longest goes, not the one that comes: silent sockets would otherwise keep every
+   * device out, while an honest CONNECT follows within a second.
+   */
+  function makeRoom() {
+    if (waiting.size < limits.unadmitted) return
+    const [oldest] = waiting.keys()
+    counters.add('refused_too_many_unadmitted')
+    if (oldest) waiting.delete(oldest)
+    oldest?.destroy()
+  }
   return {
-    admitted: (client: Client) => waiting.get(client.conn)?.(),
+    admitted: (client: Client) => waiting.get(client.conn)?.(client.id) ?? false,
     serve(socket: Socket) {
-      if (session.closing() || waiting.size >= limits.unadmitted) {
-        counters.add('refused_too_many_unadmitted')
+      if (session.closing()) {
         socket.destroy()
         return
       }
+      makeRoom()
       let client: Client | undefined
       const guard = guardSocket(socket, {
         limits: limits.guard,
@@ -165,9 +185,9 @@ function doorman(aedes: Aedes, session: Sessions, { counters, clock, limits, log
           log.debug({ remote: socket.remoteAddress, reason }, 'socket closed by the guard')
         },
       })
-      waiting.set(socket, () => {
+      waiting.set(socket, (clientId) => {
         waiting.delete(socket)
-        guard.admitted()
+        return guard.admitted(allowanceOf(clientId))
       })
       socket.once('close', () => waiting.delete(socket))
       client = aedes.handle(socket)

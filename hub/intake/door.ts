@@ -46,6 +46,8 @@ const known = [
   'refused_wrong-secret',
   'refused_empty-client-id',
   'refused_keepalive',
+  'refused_too-fast',
+  'refused_too_many_unadmitted',
   'forbidden_publish',
   'forbidden_subscribe',
   'retained_refused',

@@ -38,10 +38,29 @@ export const guardReasons = [
 ] as const
 export type GuardReason = (typeof guardReasons)[number]
 
+/** What a sender may still send now: bytes and packets, refilled with time up to the burst. */
+export interface Allowance {
+  bytes: number
+  packets: number
+  /** Monotonic; undefined = never used. */
+  refilledAt: number | undefined
+}
+
+export const freshAllowance = (limits: GuardLimits): Allowance => ({
+  bytes: limits.burstBytes,
+  packets: limits.burstPackets,
+  refilledAt: undefined,
+})
+
 /** Walks the frames of one connection by their fixed headers alone; keeps no bytes. */
 export interface FrameGuard {
   /** Says why the connection must end, or undefined. `monoMs` is monotonic. */
   push(chunk: Uint8Array, monoMs: number): GuardReason | undefined
+  /**
+   * The sender is known: from now on its own allowance is spent, which outlives the connection. What
+   * this connection has used so far is taken from it. False when nothing was left.
+   */
+  spend(own: Allowance, monoMs: number): boolean
 }
 
 /**
@@ -55,16 +74,19 @@ export function frameGuard(limits: GuardLimits): FrameGuard {
   /** Length bytes read of the present header; -1 = its first byte comes next. */
   let lengthBytes = -1
   let length = 0
-  let packets = limits.burstPackets
-  let bytes = limits.burstBytes
-  let refilledAt: number | undefined
+  let allowance = freshAllowance(limits)
+
+  function refill(purse: Allowance, monoMs: number) {
+    const spent = Math.max(0, monoMs - (purse.refilledAt ?? monoMs)) / 1000
+    purse.refilledAt = monoMs
+    purse.bytes = Math.min(limits.burstBytes, purse.bytes + spent * limits.bytesPerS)
+    purse.packets = Math.min(limits.burstPackets, purse.packets + spent * limits.packetsPerS)
+  }
 
   function rates(size: number, monoMs: number): GuardReason | undefined {
-    const spent = refilledAt === undefined ? 0 : Math.max(0, monoMs - refilledAt) / 1000
-    refilledAt = monoMs
-    bytes = Math.min(limits.burstBytes, bytes + spent * limits.bytesPerS) - size
-    packets = Math.min(limits.burstPackets, packets + spent * limits.packetsPerS)
-    return bytes < 0 ? 'byte-rate' : undefined
+    refill(allowance, monoMs)
+    allowance.bytes -= size
+    return allowance.bytes < 0 ? 'byte-rate' : undefined
   }
 
   function begin(byte: number): GuardReason | undefined {
@@ -72,7 +94,7 @@ export function frameGuard(limits: GuardLimits): FrameGuard {
     // [MQTT-3.1.0-1] The first packet from the client must be a CONNECT.
     if (first && byte !== 0x10) return 'first-not-connect'
     if (type === 0 || type === 15) return 'bad-type'
-    if (--packets < 0) return 'packet-rate'
+    if (--allowance.packets < 0) return 'packet-rate'
     lengthBytes = 0
     length = 0
     return undefined
@@ -108,18 +130,27 @@ export function frameGuard(limits: GuardLimits): FrameGuard {
       }
       return undefined
     },
+    spend(own, monoMs) {
+      refill(own, monoMs)
+      if (own.packets < 1 || own.bytes < 1) return false
+      own.bytes -= limits.burstBytes - allowance.bytes
+      own.packets -= limits.burstPackets - allowance.packets
+      allowance = own
+      return true
+    },
   }
 }
 
 /**
  * Puts a guard before everything that reads `socket`: the bytes pass through its `read` untouched
  * until one breaks a rule, then the socket is destroyed and the reader sees nothing more.
- * Call `admitted` when the client is authenticated: until then a deadline runs.
+ * Call `admitted` when the client is authenticated: until then a deadline runs. `own` is what this
+ * client may still send, over all its connections; false: nothing, it must be refused.
  */
 export function guardSocket(
   socket: Socket,
   deps: { limits: GuardLimits; clock: Clock; refused: (reason: GuardReason) => void },
-): { admitted(): void } {
+): { admitted(own: Allowance): boolean } {
   const guard = frameGuard(deps.limits)
   const read = socket.read.bind(socket)
   let closed = false
@@ -142,5 +173,10 @@ export function guardSocket(
     refuse(reason)
     return null
   }
-  return { admitted: () => clearTimeout(deadline) }
+  return {
+    admitted(own) {
+      clearTimeout(deadline)
+      return guard.spend(own, deps.clock.mono())
+    },
+  }
 }

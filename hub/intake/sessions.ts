@@ -35,8 +35,8 @@ export interface SessionDeps {
   log: Logger
   /** Longest keep-alive a client may ask for, seconds; 0 (none) is refused. */
   keepaliveS: number
-  /** The guard of this connection may stop its deadline. */
-  admitted: (client: Client) => void
+  /** The guard of this connection may stop its deadline; false: the client has sent too much already. */
+  admitted: (client: Client) => boolean
 }
 
 interface ConnectFacts {
@@ -45,7 +45,7 @@ interface ConnectFacts {
   willTopic: string | undefined
 }
 
-const refusal = (message: string, returnCode: 2 | 5) =>
+const refusal = (message: string, returnCode: 2 | 3 | 5) =>
   Object.assign(new Error(message), { returnCode })
 
 const remoteOf = ({ conn }: Client) => (conn instanceof Socket ? (conn.remoteAddress ?? '') : '')
@@ -94,12 +94,14 @@ export function sessions(deps: SessionDeps): Sessions {
       if (typeof who === 'string') done(refuse(facts, who), null)
       else if (willTopic !== undefined && !acl.publishes(who, willTopic))
         done(refuse(facts, 'forbidden-will'), null)
-      else {
+      else if (deps.admitted(client)) {
         if (current.has(clientId)) counters.add('takeovers')
         current.set(clientId, client)
         identityOf.set(client, who)
-        deps.admitted(client)
         done(null, true)
+      } else {
+        counters.add('refused_too-fast')
+        done(refusal('too-fast', 3), null)
       }
     },
     identity: (client) => identityOf.get(client),

@@ -95,6 +95,18 @@ describe('the deadline', () => {
   })
 })
 
+describe('sockets that never introduce themselves', () => {
+  test('do not keep a device out: the one that waited longest gives way', async () => {
+    await hub.close()
+    hub = await testDoor({ limits: { broker: { unadmitted: 20 } } })
+    const silent = await Promise.all(Array.from({ length: 20 }, () => rawClient(hub.port)))
+    await stillServes()
+    await until('one gave way', () => silent.filter(({ closed }) => closed).length === 1)
+    expect(hub.count('refused_too_many_unadmitted')).toBe(1)
+    for (const { socket } of silent) socket.destroy()
+  })
+})
+
 describe('an admitted device', () => {
   test('that sends one packet over 64 KiB is closed before the packet is read', async () => {
     const raw = await rawDevice(hub.port, 'dev-1')
@@ -124,6 +136,35 @@ describe('an admitted device', () => {
     for (let time = 0; time < 20 && !raw.closed; time++) raw.write(burst)
     await raw.ended()
     expect(hub.count('guard_packet-rate') + hub.count('guard_byte-rate')).toBe(1)
+    await stillServes()
+  })
+
+  test('that comes back again and again gets no new burst each time', async () => {
+    await hub.close()
+    const guard = { ...guardLimits, packetsPerS: 1, burstPackets: 60 }
+    hub = await testDoor({ limits: { broker: { guard } } })
+    const beats = Array.from({ length: 40 }, () =>
+      mqttPacket.generate({
+        cmd: 'publish',
+        topic: topicOf('dev-1', 'hb'),
+        payload: '{"seq":1}',
+        qos: 0,
+        dup: false,
+        retain: false,
+      }),
+    )
+    const first = await rawDevice(hub.port, 'dev-1')
+    first.write(Buffer.concat(beats))
+    await until('the first 40', () => hub.count('heartbeats') === 40)
+    const second = await rawDevice(hub.port, 'dev-1')
+    second.write(Buffer.concat(beats))
+    await second.ended()
+    const third = await rawClient(hub.port)
+    third.send(connectPacket('dev-1'))
+    // [MQTT-3.2.2] return code 3: server unavailable. The identity is right, the time is not.
+    expect((await third.expect('connack')).returnCode).toBe(3)
+    expect(hub.count('refused_too-fast')).toBe(1)
+    expect(hub.count('heartbeats')).toBeLessThanOrEqual(60)
     await stillServes()
   })
 

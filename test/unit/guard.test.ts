@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import mqttPacket from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
-import { frameGuard, guardLimits, type GuardReason, guardReasons } from '../../hub/intake/guard.ts'
+import {
+  frameGuard,
+  freshAllowance,
+  guardLimits,
+  type GuardReason,
+  guardReasons,
+} from '../../hub/intake/guard.ts'
 
 const limits = { ...guardLimits, connectBytes: 100, frameBytes: 1000 }
 const connect = Uint8Array.from(
@@ -114,5 +120,39 @@ describe('rates', () => {
     guard.push(connect, 1000)
     expect(guard.push(pings(19), 500)).toBeUndefined()
     expect(guard.push(pings(1), 100)).toBe('packet-rate')
+  })
+
+  test('who comes back has what is left of his allowance, not a new burst', () => {
+    const own = freshAllowance(slow)
+    const first = frameGuard(slow)
+    first.push(connect, 0)
+    expect(first.spend(own, 0)).toBe(true)
+    expect(first.push(pings(15), 0)).toBeUndefined()
+    const second = frameGuard(slow)
+    second.push(connect, 0)
+    expect(second.spend(own, 0)).toBe(true)
+    expect(second.push(pings(3), 0)).toBeUndefined()
+    expect(second.push(pings(1), 0)).toBe('packet-rate')
+  })
+
+  test('who has nothing left is not admitted until it is refilled', () => {
+    const own = { ...freshAllowance(slow), packets: 0, refilledAt: 0 }
+    const early = frameGuard(slow)
+    early.push(connect, 50)
+    expect(early.spend(own, 50)).toBe(false)
+    const later = frameGuard(slow)
+    later.push(connect, 1000)
+    expect(later.spend(own, 1000)).toBe(true)
+  })
+
+  test('packets that rode along with the CONNECT are paid for, too', () => {
+    const own = freshAllowance(slow)
+    for (const rest of [10, 0]) {
+      const guard = frameGuard(slow)
+      guard.push(joined(connect, pings(9)), 0)
+      expect(guard.spend(own, 0)).toBe(true)
+      expect(own.packets).toBe(rest)
+    }
+    expect(frameGuard(slow).spend(own, 0)).toBe(false)
   })
 })
