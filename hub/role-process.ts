@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { join, resolve } from 'node:path'
+import { join, resolve as absolute } from 'node:path'
 import type { Logger } from 'pino'
 import { HubError, errors } from './errors.ts'
 import type { RoleName, RoleOrder, RoleReady, RoleReport, RoleStart } from './schema/role.ts'
@@ -15,6 +15,8 @@ export interface RoleProcessDeps {
   log: Logger
   /** Script that is forked with the role's name as its argument. */
   roleFile: string
+  /** Where the compiled code of the roles is kept, too. */
+  dataDir: string
   backOff: BackOff
   /** A role that is not ready by then is killed and counts as crashed. */
   readyMs: number
@@ -185,10 +187,10 @@ const isCrash = (error: unknown) => error instanceof HubError && error.code === 
  * code is kept beside the data: a second start takes about half the time, and a role about 30 MB
  * less, since the type stripper is not loaded at all.
  */
-function forkRole(name: RoleName, { roleFile, output, startOrder }: RoleProcessDeps): ChildProcess {
+function forkRole(name: RoleName, { roleFile, output, dataDir }: RoleProcessDeps): ChildProcess {
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('HUB_'))),
-    NODE_COMPILE_CACHE: join(resolve(startOrder().settings.HUB_DATA_DIR), 'code-cache'),
+    NODE_COMPILE_CACHE: join(absolute(dataDir), 'code-cache'),
   }
   const sink = output ?? 'inherit'
   return fork(roleFile, [name], { env, execArgv: [], stdio: ['ignore', sink, sink, 'ipc'] })

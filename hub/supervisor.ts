@@ -76,6 +76,7 @@ export async function supervise(deps: SupervisorDeps): Promise<Supervisor> {
       roleProcess(name, {
         log,
         roleFile: deps.roleFile ?? fileURLToPath(new URL('role.ts', import.meta.url)),
+        dataDir: deps.settings.HUB_DATA_DIR,
         backOff: deps.backOff ?? { firstMs: 100, mostMs: 10_000, steadyMs: 60_000 },
         readyMs: deps.readyMs ?? 60_000,
         output: deps.output,
