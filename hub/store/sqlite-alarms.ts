@@ -83,6 +83,9 @@ function alarmTable(db: DatabaseSync) {
   const send = db.prepare('insert into outbox (change, alarmId, eventSeq, at) values (?, ?, ?, ?)')
   const byId = one('id = ?')
   const openAt = one("deviceId = ? and kind = ? and point = ? and state <> 'closed'")
+  const openOf = db.prepare(
+    "select count(*) as open from alarm where deviceId = ? and state <> 'closed'",
+  )
   const after = one('change > ? order by change limit ?')
   const newest = db.prepare('select coalesce(max(change), 0) as change from alarm')
   const counts = db.prepare(
@@ -93,7 +96,9 @@ function alarmTable(db: DatabaseSync) {
   const lastChange = () => z.int().parse(newest.get()?.change)
   return {
     get: (id: string) => read(byId.get(id)),
-    openAt: (event: AlarmEvent) => read(openAt.get(event.deviceId, event.kind, event.point)),
+    openAt: ({ deviceId, kind, point }: Place) => read(openAt.get(deviceId, kind, point)),
+    /** Open rows of one device. */
+    openOf: (deviceId: string) => z.int().parse(openOf.get(deviceId)?.open),
     /** Writes a row under the next change number, with its outbox row. Only inside a transaction. */
     put(row: Omit<Alarm, 'change'>, eventSeq: number | null): Alarm {
       const alarm = { ...row, change: lastChange() + 1 }
@@ -109,6 +114,9 @@ function alarmTable(db: DatabaseSync) {
       counts.all(from, to).map((row) => VillageCount.parse(row)),
   }
 }
+
+/** What an alarm row stands for. */
+type Place = Pick<AlarmEvent, 'deviceId' | 'kind' | 'point'>
 
 const VillageCount = z.object({ region: z.string(), open: z.int(), unack: z.int() })
 
@@ -151,13 +159,50 @@ function alarmPages(db: DatabaseSync) {
 /** A cursor before the newest row. */
 const beyond = { at: Number.MAX_SAFE_INTEGER, id: '' }
 
+/**
+ * Open rows of one device. A panel has at most 256 zones; a device that names more is broken or hostile,
+ * and 500 new rows a second would fill the desk of the whole county.
+ */
+const openRowsMax = 256
+/** The one row that stands for everything a device says beyond that (ISA-18.2: alarm flood). */
+const flood = { kind: 'alarm-flood', point: '' } as const
+
 /** Takes one event: stores it unless it is known, and moves its alarm. */
 function eventTaker(
   db: DatabaseSync,
   desk: ReturnType<typeof alarmTable>,
   newId: (at: number) => string,
 ) {
-  const keep = db.prepare(
+  const keep = eventKeeper(db)
+
+  /** The event as the desk shows it: its own row, or that of the flood when the device has too many. */
+  function onDesk(event: AlarmEvent): [event: AlarmEvent, alarm: Alarm | undefined] {
+    const alarm = desk.openAt(event)
+    if (alarm || event.edge === 'cleared' || desk.openOf(event.deviceId) < openRowsMax)
+      return [event, alarm]
+    const folded = { ...event, ...flood }
+    return [folded, desk.openAt(folded)]
+  }
+
+  return (event: AlarmEvent): Accepted => {
+    const eventSeq = keep(event)
+    if (eventSeq === undefined) return { outcome: 'duplicate', alarm: desk.openAt(event) }
+    const [shown, alarm] = onDesk(event)
+    if (alarm) {
+      const outcome = shown.edge === 'cleared' ? 'returned' : 'repeated'
+      return { outcome, alarm: desk.put(applyEdge(alarm, shown), eventSeq) }
+    }
+    if (shown.edge === 'cleared') return { outcome: 'stray', alarm: undefined }
+    return {
+      outcome: 'raised',
+      alarm: desk.put(raiseAlarm(shown, newId(shown.receivedAt)), eventSeq),
+    }
+  }
+}
+
+/** Writes events once; answers the row's number, undefined for a packet that came before. */
+function eventKeeper(db: DatabaseSync) {
+  const add = db.prepare(
     `insert into event (deviceId, region, boot, deviceSeq, kind, point, edge, priority,
        deviceAt, receivedAt, assured, fingerprint, resent)
      values (:deviceId, :region, :boot, :seq, :kind, :point, :edge, :priority,
@@ -165,34 +210,32 @@ function eventTaker(
      on conflict (deviceId, boot, deviceSeq) where boot is not null and deviceSeq is not null
      do nothing`,
   )
-  keep.setAllowUnknownNamedParameters(true)
-  const known = db.prepare(
+  add.setAllowUnknownNamedParameters(true)
+  const bare = db.prepare(
     `select 1 from event where (boot is null or deviceSeq is null)
        and deviceId = ? and fingerprint = ? and receivedAt between ? and ? limit 1`,
   )
-  const resent = ({ deviceId, fingerprint, receivedAt }: AlarmEvent) =>
-    known.get(deviceId, fingerprint, receivedAt - resendWindowMs, receivedAt + resendWindowMs)
+  const same = db.prepare(
+    `select 1 from event where deviceId = ? and boot = ? and deviceSeq = ?
+       and kind = ? and point = ? and edge = ?`,
+  )
+  const wasBare = ({ deviceId, fingerprint, receivedAt }: AlarmEvent) =>
+    bare.get(deviceId, fingerprint, receivedAt - resendWindowMs, receivedAt + resendWindowMs)
+  function put(event: AlarmEvent): number | undefined {
+    const row = { ...event, assured: Number(event.assured), resent: Number(event.resent) }
+    const { changes, lastInsertRowid } = add.run(row)
+    return changes === 0 ? undefined : Number(lastInsertRowid)
+  }
 
-  return (event: AlarmEvent): Accepted => {
-    const keyed = event.boot !== null && event.seq !== null
-    const alarm = desk.openAt(event)
-    if (!keyed && event.resent && resent(event)) return { outcome: 'duplicate', alarm }
-    const kept = keep.run({
-      ...event,
-      assured: Number(event.assured),
-      resent: Number(event.resent),
-    })
-    if (kept.changes === 0) return { outcome: 'duplicate', alarm }
-    const eventSeq = Number(kept.lastInsertRowid)
-    if (alarm) {
-      const outcome = event.edge === 'cleared' ? 'returned' : 'repeated'
-      return { outcome, alarm: desk.put(applyEdge(alarm, event), eventSeq) }
-    }
-    if (event.edge === 'cleared') return { outcome: 'stray', alarm: undefined }
-    return {
-      outcome: 'raised',
-      alarm: desk.put(raiseAlarm(event, newId(event.receivedAt)), eventSeq),
-    }
+  return (event: AlarmEvent): number | undefined => {
+    const { deviceId, boot, seq, kind, point, edge } = event
+    if (boot === null || seq === null)
+      return event.resent && wasBare(event) ? undefined : put(event)
+    const kept = put(event)
+    if (kept !== undefined || same.get(deviceId, boot, seq, kind, point, edge)) return kept
+    // The number was used for something else: the device counts anew under its old boot id. What it
+    // says now is no resend and must not be lost, so it is kept like an event without a number.
+    return event.resent && wasBare(event) ? undefined : put({ ...event, seq: null })
   }
 }
 

@@ -57,4 +57,27 @@ describe.each(backends.alarms)('a packet that comes twice to $name', ({ place })
     store.change(id, (alarm) => ({ ...alarm, state: 'closed', closedAt: 2_000 }))
     expect(store.accept([edge()], [])).toEqual([{ outcome: 'duplicate', alarm: undefined }])
   })
+
+  test.each([
+    ['another kind', { kind: 'panic' }, 'raised'],
+    ['another point', { point: 'zone-2' }, 'raised'],
+    ['another edge', { edge: 'cleared' as const }, 'returned'],
+  ])(
+    'a number used again for %s is no resend: the device counts anew',
+    async (_what, part, outcome) => {
+      const store = await opened()
+      store.accept([edge()], [])
+      const again = edge({ ...part, fingerprint: 'f-2', receivedAt: 2_000 })
+      expect(store.accept([again], [])[0]?.outcome).toBe(outcome)
+      const resent = { ...again, resent: true, receivedAt: 3_000 }
+      expect(store.accept([resent], [])[0]?.outcome).toBe('duplicate')
+    },
+  )
+
+  test('a number used again for the same words in another spelling is a resend', async () => {
+    const store = await opened()
+    store.accept([edge()], [])
+    const other = edge({ fingerprint: 'f-2', deviceAt: 5_000 })
+    expect(store.accept([other], [])[0]?.outcome).toBe('duplicate')
+  })
 })

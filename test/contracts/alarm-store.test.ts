@@ -340,4 +340,44 @@ describe.each(backends.alarms)('alarms in $name', ({ place }) => {
     expect(again.accept([edge()], [])[0]?.outcome).toBe('duplicate')
     expect(again.lastChange()).toBe(1)
   })
+
+  describe('a device that names ever new points', () => {
+    const named = (count: number, from = 0) =>
+      Array.from({ length: count }, (_, i) =>
+        edge({ seq: from + i + 1, point: `zone-${from + i}`, priority: i === 299 ? 1 : 3 }),
+      )
+
+    test('fills 256 rows; all beyond is one row that counts and rings once', async () => {
+      const store = await opened()
+      const outcomes = store.accept(named(300), []).map(({ outcome }) => outcome)
+      expect(outcomes).toEqual([
+        ...Array.from({ length: 257 }, () => 'raised'),
+        ...Array.from({ length: 43 }, () => 'repeated'),
+      ])
+      const [flood, ...rest] = store
+        .list({ regions: county, open: true, limit: 500 })
+        .toSorted((a, b) => b.count - a.count)
+      expect(flood).toMatchObject({ kind: 'alarm-flood', point: '', count: 44, priority: 1 })
+      expect(rest).toHaveLength(256)
+    })
+
+    test('keeps its open points working, and another device its own rows', async () => {
+      const store = await opened()
+      store.accept(named(300), [])
+      const known = store.accept([edge({ seq: 400, point: 'zone-3' })], [])[0]
+      expect(known).toMatchObject({ outcome: 'repeated', alarm: { kind: 'intrusion', count: 2 } })
+      const other = store.accept([edge({ deviceId: 'contact-2' })], [])[0]
+      expect(other).toMatchObject({ outcome: 'raised', alarm: { kind: 'intrusion' } })
+    })
+
+    test('has room again when rows were closed', async () => {
+      const store = await opened()
+      const id = store.accept(named(256), [])[0]?.alarm?.id ?? ''
+      expect(store.accept(named(1, 256), [])[0]?.alarm?.kind).toBe('alarm-flood')
+      for (const taken of store.list({ regions: county, open: true, limit: 500 }))
+        if (taken.id === id || taken.kind === 'alarm-flood')
+          store.change(taken.id, (alarm) => ({ ...alarm, state: 'closed', closedAt: 2_000 }))
+      expect(store.accept(named(1, 300), [])[0]?.alarm?.kind).toBe('intrusion')
+    })
+  })
 })
