@@ -16,7 +16,8 @@ export function installPackages(root) {
   if (!samePackages(root, JSON.parse(lock)) || !existsSync(projectNode(root))) {
     say('installing the locked packages; a first run downloads about 120 MB ...')
     const started = Date.now()
-    runNpm(root, ['ci', '--no-audit', '--no-fund'])
+    // Pages of warnings that npm runs on an older Node than the packages do would only frighten.
+    runNpm(root, ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
     say(`packages installed in ${Math.round((Date.now() - started) / 1000)} s`)
   }
   checkNode(root, JSON.parse(lock).packages['node_modules/node'].version)

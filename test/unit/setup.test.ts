@@ -62,7 +62,7 @@ describe('packages', () => {
     const first = project.run('simulate')
     expect(first).toMatchObject({ status: 0, stdout: '' })
     expect(first.stderr).toContain('installing the locked packages')
-    expect(project.calls()).toEqual(['ci --no-audit --no-fund'])
+    expect(project.calls()).toEqual(['ci --no-audit --no-fund --loglevel=error'])
     expect(project.run('simulate')).toMatchObject({ status: 0, stdout: '', stderr: '' })
     expect(project.calls()).toHaveLength(1)
   })
