@@ -58,6 +58,7 @@ const known = [
   'wills_keepalive',
   'points_written',
   'points_dropped',
+  'readings_refused',
   'store_busy',
   'store_failures',
   'commits',

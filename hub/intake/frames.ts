@@ -11,6 +11,7 @@ import type { Branch } from './acl.ts'
 import type { DevicePacket, TakePacket } from './broker.ts'
 import type { Counters } from './counters.ts'
 import type { PointBuffer } from './point-buffer.ts'
+import { readings } from './readings.ts'
 import type { StatusEngine } from './status-engine.ts'
 
 /** Longest body per branch, bytes; a longer one is a reject. */
@@ -56,24 +57,6 @@ function toEvent(record: AlarmRecord, packet: DevicePacket, receivedAt: number):
   ]
 }
 
-/** Readings of one message as a point; undefined when it carries none. */
-function toPoint(
-  records: readonly CanonicalRecord[],
-  packet: DevicePacket,
-  series: Point['series'],
-  at: number,
-): Point | undefined {
-  const fields: Point['fields'] = {}
-  let some = false
-  for (const record of records) {
-    if (record.type !== 'telemetry' && record.type !== 'state') continue
-    fields[record.name] = record.value
-    some = true
-  }
-  const { deviceId, kind, region } = packet.sender.device
-  return some ? { series, deviceId, kind, region, at, fields } : undefined
-}
-
 function alarmPoint(event: AlarmEvent, kind: string): Point {
   const { deviceId, region, receivedAt: at, edge, priority, point } = event
   return {
@@ -102,6 +85,7 @@ export interface FrameDeps {
  */
 export function frames(deps: FrameDeps): TakePacket {
   const { counters, clock, status, points } = deps
+  const kept = readings(counters)
   let sampledAt = 0
   let sampled = 0
 
@@ -218,12 +202,10 @@ export function frames(deps: FrameDeps): TakePacket {
     if (packet.branch === 'status') return takeStatus(packet, records)
     counters.add(packet.branch === 'hb' ? 'heartbeats' : 'telemetry')
     if (packet.live) status.seen(device.n)
-    const point = toPoint(
-      records,
-      packet,
-      packet.branch === 'hb' ? 'heartbeat' : 'telemetry',
-      receivedAt,
-    )
-    if (point) points.add(point)
+    const fields = kept.fields(device.n, records)
+    if (fields === undefined) return
+    const { deviceId, kind, region } = device
+    const series = packet.branch === 'hb' ? 'heartbeat' : 'telemetry'
+    points.add({ series, deviceId, kind, region, at: receivedAt, fields })
   }
 }
