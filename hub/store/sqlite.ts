@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Kysely, SqliteDialect, sql, type SqliteDatabase } from 'kysely'
@@ -60,6 +61,7 @@ export async function openSqlite(
   migrations: Migrations,
   { busyTimeoutMs, synchronous = 'normal' }: SqliteOptions,
 ): Promise<DatabaseSync> {
+  closeToOthers(file)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {
     await untilFree(() => db.exec('pragma journal_mode = wal'))
@@ -72,6 +74,19 @@ export async function openSqlite(
     db.close()
     throw error
   }
+}
+
+/**
+ * A new file is the hub's own account's alone, an old one is closed to strangers: password hashes,
+ * sessions and who watched whom stand in it, and a data folder made by hand is often open. What a group
+ * was given stays. SQLite gives its -wal and -shm the mode of the file.
+ */
+function closeToOthers(file: string) {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) closeSync(openSync(file, 'a', 0o600))
+  else if ((found.mode & 0o007) !== 0 && found.uid === process.geteuid?.())
+    for (const each of [file, `${file}-wal`, `${file}-shm`])
+      if (statSync(each, { throwIfNoEntry: false })) chmodSync(each, found.mode & 0o770)
 }
 
 /**

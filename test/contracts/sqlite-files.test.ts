@@ -1,3 +1,4 @@
+import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
@@ -37,6 +38,23 @@ describe.each([
     ;(await openFile(file)).close()
     expect(rowsOf(file, 'select name, timestamp from kysely_migration')).toEqual(migrations)
     expect(rowsOf(file, 'pragma journal_mode')).toEqual([{ journal_mode: 'wal' }])
+  })
+
+  test('nobody but the hub’s own account reads the file, however open the folder is', async () => {
+    const file = newFile()
+    const modes = () =>
+      ['', '-wal', '-shm'].flatMap((end) => {
+        const found = statSync(`${file}${end}`, { throwIfNoEntry: false })
+        return found ? [(found.mode & 0o777).toString(8)] : []
+      })
+    const first = await openFile(file)
+    expect(modes()).toEqual(['600', '600', '600'])
+    first.close()
+    // As an earlier version or a restored copy left it.
+    chmodSync(file, 0o644)
+    const again = await openFile(file)
+    expect(modes()).toEqual(['640', '640', '640'])
+    again.close()
   })
 
   test('a file of a newer hub is refused and left as it is', async () => {
