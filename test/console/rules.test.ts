@@ -7,7 +7,13 @@ import { childrenOf, lookOfVillage } from '../../console/src/lib/rules/children.
 import { chooseCameras } from '../../console/src/lib/rules/live-choice.ts'
 import { ringNow, softAtArrival } from '../../console/src/lib/rules/ring.ts'
 import { homeOf, screens, screensOf } from '../../console/src/lib/rules/screens.ts'
-import { binWords, drawStrip, type StripCanvas } from '../../console/src/lib/rules/strip-bins.ts'
+import { liveHeight } from '../../console/src/lib/rules/live-layout.ts'
+import {
+  binWords,
+  drawStrip,
+  firstUseAt,
+  type StripCanvas,
+} from '../../console/src/lib/rules/strip-bins.ts'
 import { Text } from '../../console/src/lib/text/text.svelte.ts'
 import { runningAge, spanWords } from '../../console/src/lib/text/times.ts'
 import { alarm, memoryStorage, noon, villageRow } from './support/fakes.ts'
@@ -132,15 +138,15 @@ test.each([
 
 /** Records what is filled, by colour. */
 function recorder() {
-  const filled: { colour: unknown; h: number }[] = []
+  const filled: { colour: unknown; h: number; w: number; x: number }[] = []
   let hatches = 0
   const nothing = () => undefined
   const canvas = {
     fillStyle: '',
     strokeStyle: '',
     lineWidth: 1,
-    fillRect: (_x: number, _y: number, _w: number, h: number) =>
-      filled.push({ colour: canvas.fillStyle, h }),
+    fillRect: (x: number, _y: number, w: number, h: number) =>
+      filled.push({ colour: canvas.fillStyle, h, w, x }),
     stroke: () => (hatches += 1),
     clearRect: nothing,
     beginPath: nothing,
@@ -171,7 +177,7 @@ test('unknown is a hatched block of full height, never a gap and never the last 
     colours,
     false,
   )
-  expect(filled).toEqual([
+  expect(filled).toMatchObject([
     { colour: 'ok', h: 2 },
     { colour: 'unknown', h: 18 },
   ])
@@ -181,13 +187,77 @@ test('unknown is a hatched block of full height, never a gap and never the last 
 test('one second offline is still one pixel high', () => {
   const { canvas, filled } = recorder()
   drawStrip(canvas, strip(bin(299_000, 0, 1000)), { width: 1, height: 18 }, colours, false)
-  expect(filled).toContainEqual({ colour: 'off', h: 1 })
+  expect(filled.at(-1)).toMatchObject({ colour: 'off', h: 1 })
 })
 
 test('a bin after now draws nothing', () => {
   const { canvas, filled } = recorder()
   drawStrip(canvas, strip(bin()), { width: 1, height: 18 }, colours, false)
   expect(filled).toEqual([])
+})
+
+/** A day of a device in 288 bins, all of one kind but for one bin. */
+const day = (common: number[], at = -1, odd: number[] = []): Strip => ({
+  ...strip(...Array.from({ length: 288 }, (_, n) => (n === at ? odd : common))),
+  to: noon + 86_400_000,
+})
+
+test.each([
+  ['a minute the hub stood still', bin(240_000, 0, 0, 60_000), 'unknown', 4],
+  ['ten seconds offline', bin(290_000, 0, 10_000), 'off', 3],
+])('%s is wide enough to see where a bin is 1.7 px', (_what, odd, colour, w) => {
+  const { canvas, filled } = recorder()
+  drawStrip(canvas, day(bin(300_000), 287, odd), { width: 490, height: 18 }, colours, false)
+  const mark = filled.find((box) => box.colour === colour)
+  expect(mark).toMatchObject({ w, x: 490 - w })
+})
+
+test('a township with a tenth of its devices unseen shows a hatch, not a hair', () => {
+  const { canvas, filled } = recorder()
+  drawStrip(canvas, strip(bin(270_000, 0, 0, 30_000)), { width: 2, height: 18 }, colours, true)
+  expect(filled.find(({ colour }) => colour === 'unknown')).toMatchObject({ h: 7 })
+})
+
+test('time before a device was in use is a row of dots, neither a gap nor unknown', () => {
+  const { canvas, filled, hatches } = recorder()
+  const idle = bin(0, 0, 0, 0, 0, 300_000)
+  drawStrip(canvas, day(idle, 287, bin(300_000)), { width: 288, height: 18 }, colours, false)
+  const dots = filled.filter(({ w, h }) => w === 1 && h === 1)
+  expect(dots.length).toBeGreaterThan(40)
+  expect(hatches()).toBe(0)
+  expect(binWords(strip(idle), 0, text)).toMatch(/未启用 5 分$/)
+})
+
+test('the hub tells since when it knows a device, to the second', () => {
+  const idle = bin(0, 0, 0, 0, 0, 300_000)
+  const half = bin(180_000, 0, 0, 0, 0, 120_000)
+  const begins = firstUseAt(day(idle, 100, half), noon + 86_400_000)
+  expect(begins).toBe(noon + 100 * 300_000 + 120_000)
+  // The bin that still runs is 100 s old: 40 of them before the start.
+  const running = strip(idle, bin(60_000, 0, 0, 0, 0, 40_000))
+  expect(firstUseAt(running, noon + 400_000)).toBe(noon + 340_000)
+  expect(firstUseAt(day(bin(300_000)), noon)).toBeUndefined()
+  expect(firstUseAt(day(idle), noon)).toBeUndefined()
+})
+
+test('a township watches one camera of each village before a second of any', () => {
+  const cameras = ['a1', 'a2', 'a3', 'b1', 'b2', 'c1', 'd1'].map((id, n) => ({
+    id,
+    n,
+    name: '村口摄像机',
+    region: `33990100100${id.charCodeAt(0) - 96}`,
+  }))
+  const pick = (down: string[]) =>
+    chooseCameras(cameras, [], (id) => down.includes(id)).map(({ id }) => id)
+  expect(pick([])).toEqual(['a1', 'b1', 'c1', 'd1'])
+  expect(pick(['b1', 'b2'])).toEqual(['a1', 'c1', 'd1', 'a2'])
+})
+
+test('pictures of 16:9 fill the live panel, and the map keeps a third', () => {
+  const column = { width: 640, height: 2000 }
+  expect([1, 2, 3, 4].map((tiles) => liveHeight(tiles, column))).toEqual([396, 216, 276, 396])
+  expect(liveHeight(4, { width: 640, height: 400 })).toBe(210)
+  expect(liveHeight(4, { width: 0, height: 0 })).toBe(0)
 })
 
 test('a village clerk sees 5 entries; every role has a home that its navigation holds', () => {

@@ -15,12 +15,22 @@ export class AlarmActions {
     this.#onchange = onchange
   }
 
+  /** Why nothing can be taken now; empty while the hub is within reach. */
+  get blocked(): string {
+    const { desk, text } = this.#app
+    return desk.fleet?.lost ? text.t('alarm.blocked') : ''
+  }
+
   acknowledge = (id: string) => this.#act(id, (api) => api.acknowledge(id))
   close = (id: string, cause: string) => this.#act(id, (api) => api.closeAlarm(id, cause))
 
   async #act(id: string, act: (api: App['api']) => Promise<AlarmView>) {
     const { api, desk, text } = this.#app
     if (this.busyId) return
+    if (this.blocked) {
+      desk.say(this.blocked, true)
+      return
+    }
     this.busyId = id
     try {
       this.#onchange(await act(api))

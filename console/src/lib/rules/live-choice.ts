@@ -15,7 +15,8 @@ const framesMost = 2
 /**
  * Cameras for the duty screen's tiles: those of alarms nobody has taken first (the alarming camera
  * itself, or the first of its village), then the rest of these villages, then cameras that have a
- * picture; the hub's order otherwise, so that tiles stay where they are.
+ * picture, one of each village before a second of any; the hub's order otherwise, so that tiles stay
+ * where they are.
  *
  * @param isDown whether a camera's picture is known to be gone
  */
@@ -39,9 +40,16 @@ export function chooseCameras(
     if (framed.has(id)) return 0
     return (places.has(region) ? 1 : 2) + (isDown(id) ? 2 : 0)
   }
+  const taken = new Map<string, number>()
+  const turnOf = (camera: Camera) => {
+    const key = `${camera.region} ${weight(camera)}`
+    const turn = taken.get(key) ?? 0
+    taken.set(key, turn + 1)
+    return turn
+  }
   return cameras
-    .map((camera, at) => ({ camera, at, weight: weight(camera) }))
-    .sort((a, b) => a.weight - b.weight || a.at - b.at)
+    .map((camera, at) => ({ camera, at, weight: weight(camera), turn: turnOf(camera) }))
+    .sort((a, b) => a.weight - b.weight || a.turn - b.turn || a.at - b.at)
     .slice(0, tiles)
     .map(({ camera }) => ({ ...camera, alarmed: framed.has(camera.id) }))
 }

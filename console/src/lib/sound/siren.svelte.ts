@@ -41,8 +41,11 @@ export class Siren {
   /** Call from a click or key press: only then may a page begin to sound. */
   unlock = async () => {
     this.#open()
+    const before = this.running
     await this.#audio?.resume().catch(() => undefined)
     this.#look()
+    // What rang unheard is heard now, not at its next turn.
+    if (this.running && !before && this.ringing) this.play(this.ringing)
   }
 
   /** Learns whether sound works without asking for it. */
