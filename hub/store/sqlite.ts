@@ -82,6 +82,7 @@ export async function openSqlite(
  * was given stays. SQLite gives its -wal and -shm the mode of the file.
  */
 function closeToOthers(file: string) {
+  if (file === ':memory:') return
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) closeSync(openSync(file, 'a', 0o600))
   else if ((found.mode & 0o007) !== 0 && found.uid === process.geteuid?.())

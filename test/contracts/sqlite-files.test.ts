@@ -1,4 +1,4 @@
-import { chmodSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
@@ -162,4 +162,10 @@ describe('a transaction', () => {
     expect(inTransaction(db, () => 42)).toBe(42)
     db.close()
   })
+})
+
+test('a database in memory leaves no file', async () => {
+  const db = await openSqlite(':memory:', {}, { busyTimeoutMs })
+  db.close()
+  expect(existsSync(':memory:')).toBe(false)
 })
