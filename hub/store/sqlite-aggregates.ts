@@ -6,6 +6,8 @@ import { merge, packedTable, SummaryRow, type Summary } from './packed-aggregate
 /** Width of one aggregate, and how long they are kept, ms. */
 export const binMs = 300_000
 const keepMs = 30 * 86_400_000
+/** Packed values are 32-bit floats; one sum of larger ones, infinite, kept the whole table from packing. */
+const valueMax = 3.4e38
 /** Bins that still get points in the ordinary way: this one and the one before. */
 const openBins = 1
 
@@ -108,7 +110,7 @@ function summarize(
     bins.set(bin, rows)
     for (const [field, raw] of Object.entries(point.fields)) {
       const value = typeof raw === 'boolean' ? Number(raw) : raw
-      if (typeof value !== 'number') continue
+      if (typeof value !== 'number' || !(Math.abs(value) <= valueMax)) continue
       const id = idOf(point, field)
       let row = rows.get(id)
       if (!row) {

@@ -170,6 +170,17 @@ describe.each(backends.metrics)('metrics in $name', ({ place }) => {
       expect(ask().slice(0, 3)).toEqual(before.slice(0, 3))
     })
 
+    test('are packed although a device sent values whose sum is infinite', async () => {
+      const store = await opened()
+      const huge = (value: number) => point({ fields: { huge: value, rssi: -60 } })
+      store.aggregate('embedded', 1, [huge(1e308), huge(1.7e308), huge(-1.7e308)])
+      store.retain(startAt + 2 * fiveMinutes)
+      const found = (field: string) =>
+        store.aggregates('contact-1', field, startAt, startAt + fiveMinutes)
+      expect(found('huge')).toEqual([])
+      expect(found('rssi')).toMatchObject([{ count: 3, avg: -60 }])
+    })
+
     test('leave after 30 days when they are packed, too', async () => {
       const store = await opened()
       store.aggregate('embedded', 1, [point()])
