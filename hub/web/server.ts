@@ -2,6 +2,7 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
 import underPressure from '@fastify/under-pressure'
 import fastify, {
   LogController,
@@ -169,6 +170,11 @@ export async function buildWeb(
   await app.register(
     async (api) => {
       api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+      // The page tries requests as whoever is signed in; `validatorUrl` would tell a stranger's server.
+      await api.register(swaggerUi, {
+        routePrefix: '/docs',
+        uiConfig: { validatorUrl: null, docExpansion: 'none' },
+      })
       await api.register(sessionRoutes(deps), { prefix: '/v1' })
       await api.register(regionRoutes(deps), { prefix: '/v1' })
       await api.register(stripRoutes(deps), { prefix: '/v1' })

@@ -28,7 +28,8 @@ test('every route of the policy is in the document, with summary, tag and answer
   const { openapi, paths } = await documentOf()
   expect(openapi).toBe('3.1.0')
   const own = new Set(['GET /*', 'GET /api/openapi.json'])
-  for (const route of Object.keys(httpPolicy).filter((key) => !own.has(key))) {
+  const told = (key: string) => !own.has(key) && !key.startsWith('GET /api/docs')
+  for (const route of Object.keys(httpPolicy).filter(told)) {
     const [method = '', url = ''] = route.split(' ')
     const operation = paths[asPath(url)]?.[method.toLowerCase()]
     expect({ route, summary: operation?.summary }).toEqual({ route, summary: expect.any(String) })
@@ -73,4 +74,13 @@ test('query fields are described', async () => {
   expect(strips?.parameters?.find(({ name }) => name === 'from')).toMatchObject({
     description: expect.stringContaining('Epoch ms'),
   })
+})
+
+test('the page of the API is for who is signed in, and is served under our content policy', async () => {
+  await using web = await webApp()
+  expect((await web.ask(undefined, '/api/docs/')).statusCode).toBe(401)
+  const page = await web.ask('clerk', '/api/docs/')
+  expect(page.statusCode).toBe(200)
+  expect(page.headers['content-security-policy']).toContain("script-src 'self'")
+  expect(page.body).not.toMatch(/<script(?![^>]*src=)/)
 })
