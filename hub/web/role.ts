@@ -16,6 +16,7 @@ import type { RegistryStore } from '../store/registry-store.ts'
 import type { StateStore } from '../store/state-store.ts'
 import { connections, type Connections } from './connections.ts'
 import { defaultLimits, type Limits } from './deps.ts'
+import { boundConnections, type ConnectionLimits } from './idle-connections.ts'
 import { liveDoor } from './live.ts'
 import { passwords } from './password.ts'
 import { buildWeb } from './server.ts'
@@ -43,6 +44,7 @@ export interface WebRoleDeps {
   peers?: (() => Peers) | undefined
   consoleDir?: string | undefined
   limits?: Limits | undefined
+  connections?: ConnectionLimits | undefined
 }
 
 /** @throws CONFIG_INVALID when a file cannot be read or the two do not fit */
@@ -157,6 +159,7 @@ export async function startWeb(given: WebRoleDeps): Promise<RunningRole> {
     { log, tls },
   )
   counts.http = answerCounter(app)
+  boundConnections(app.server, clock, given.connections)
   upgradeDoor({
     ...deps,
     server: app.server,
