@@ -38,6 +38,11 @@ describe('which addresses a camera may have', () => {
     ['0.0.0.0/0', '8.8.8.8', true],
     ['::/0', '::1', false],
     ['::/0', '::ffff:127.0.0.1', false],
+    ['::/0', '64:ff9b::7f00:1', false],
+    ['::/0', '2002:7f00:1::', false],
+    ['::/0', '::ffff:0:127.0.0.1', false],
+    ['::/0', '::127.0.0.1', false],
+    ['::/0', '2606:4700::1', true],
     ['126.0.0.0/7', '127.0.0.1', false],
     // What is named itself is open.
     [demo, '127.0.0.1', true],

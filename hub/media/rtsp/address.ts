@@ -24,8 +24,11 @@ const neverAllowed: readonly [why: string, networks: readonly string[]][] = [
   ['metadata service', ['169.254.169.254/32', '100.100.100.200/32', 'fd00:ec2::254/128']],
   ['multicast or broadcast', ['224.0.0.0/4', '240.0.0.0/4', 'ff00::/8']],
   ['unspecified', ['0.0.0.0/8', '::/128']],
-  // They carry an IPv4 address inside and would reach it past the judgement: RFC 6052, 3056, 4380, 4291.
-  ['IPv4 in disguise', ['64:ff9b::/96', '64:ff9b:1::/48', '2002::/16', '2001::/32', '::/96']],
+  // They carry an IPv4 address inside and would reach it past the judgement: RFC 6052, 3056, 4380, 2765, 4291.
+  [
+    'IPv4 in disguise',
+    ['64:ff9b::/96', '64:ff9b:1::/48', '2002::/16', '2001::/32', '::ffff:0:0:0/96', '::/96'],
+  ],
 ]
 
 interface Network {
