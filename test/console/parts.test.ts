@@ -7,10 +7,10 @@ import { HubClock } from '../../console/src/lib/state/hub-clock.svelte.ts'
 import { Pages } from '../../console/src/lib/state/pages.svelte.ts'
 import { Session } from '../../console/src/lib/state/session.svelte.ts'
 import { failureWords } from '../../console/src/lib/rules/failure-words.ts'
-import { Siren, type Audio } from '../../console/src/lib/sound/siren.svelte.ts'
+import { Siren } from '../../console/src/lib/sound/siren.svelte.ts'
 import { nearest } from '../../console/src/lib/map/point-layer.ts'
 import { mercator } from '../../console/src/lib/map/projection.ts'
-import { memoryStorage, noon } from './support/fakes.ts'
+import { fakeAudio, memoryStorage, noon } from './support/fakes.ts'
 
 const holes = (words: string) => [...words.matchAll(/\{\w+\}/g)].map(([hole]) => hole).sort()
 
@@ -90,33 +90,6 @@ test("ages are counted by the hub's clock, whatever the PC's says", () => {
   clock.hear(noon + 3_600_000 + 1000)
   expect(clock.read()).toBe(noon + 3_605_000)
 })
-
-function fakeAudio(state: AudioContextState) {
-  const started: number[] = []
-  const node = { connect: () => node, gain: { setValueAtTime() {}, linearRampToValueAtTime() {} } }
-  const audio = {
-    state,
-    currentTime: 0,
-    destination: {},
-    onstatechange: null as (() => void) | null,
-    async resume() {
-      audio.state = 'running'
-      audio.onstatechange?.()
-    },
-    createGain: () => node,
-    createOscillator: () => {
-      const tone = {
-        frequency: { value: 0 },
-        type: 'sine',
-        connect: () => node,
-        start: () => started.push(tone.frequency.value),
-        stop() {},
-      }
-      return tone
-    },
-  }
-  return { audio: audio as unknown as Audio, started }
-}
 
 test('before a gesture the siren says that it would not be heard', async () => {
   const { audio, started } = fakeAudio('suspended')

@@ -1,6 +1,7 @@
 import type { AlarmView } from '#schema/alarm.ts'
 import type { Snapshot, SnapshotDevice, SnapshotVillage } from '#schema/live.ts'
 import type { Frames } from '../../../console/src/lib/state/flush.ts'
+import type { Audio } from '../../../console/src/lib/sound/siren.svelte.ts'
 import type { HubListeners, OpenLink } from '../../../console/src/lib/state/live-link.ts'
 
 export const noon = 1_772_337_600_000
@@ -143,4 +144,32 @@ export function memoryStorage(): Pick<Storage, 'getItem' | 'setItem'> {
     getItem: (key) => held.get(key) ?? null,
     setItem: (key, value) => void held.set(key, value),
   }
+}
+
+/** An AudioContext that writes down what it was asked to sound, in Hz. */
+export function fakeAudio(state: AudioContextState) {
+  const started: number[] = []
+  const node = { connect: () => node, gain: { setValueAtTime() {}, linearRampToValueAtTime() {} } }
+  const audio = {
+    state,
+    currentTime: 0,
+    destination: {},
+    onstatechange: null as (() => void) | null,
+    async resume() {
+      audio.state = 'running'
+      audio.onstatechange?.()
+    },
+    createGain: () => node,
+    createOscillator: () => {
+      const tone = {
+        frequency: { value: 0 },
+        type: 'sine',
+        connect: () => node,
+        start: () => started.push(tone.frequency.value),
+        stop() {},
+      }
+      return tone
+    },
+  }
+  return { audio: audio as typeof audio & Audio, started }
 }

@@ -47,9 +47,12 @@ export const en: Record<TextKey, string> = {
   'error.NOT_SIGNED_IN': 'Please sign in.',
   'error.PASSWORD_TOO_WEAK': 'Password too short: 10 characters or more.',
   'error.FORBIDDEN': 'Your post may not do this. The county administrator can grant it.',
-  'error.REGION_NOT_FOUND': 'No such area, or it is outside your scope.',
-  'error.DEVICE_NOT_FOUND': 'No such device.',
-  'error.ALARM_NOT_FOUND': 'No such alarm.',
+  'error.REGION_NOT_FOUND':
+    'No such area, or it is outside your scope. The county administrator can widen your scope.',
+  'error.DEVICE_NOT_FOUND':
+    'No such device, or it is outside your scope. Open it from the device list.',
+  'error.ALARM_NOT_FOUND':
+    'No such alarm, or it is outside your scope. Open it from the alarm list.',
   'error.ALARM_TAKEN': 'Already taken by someone else.',
   'error.ALARM_TAKEN.by': '{by} has already taken this alarm.',
   'error.ALARM_WRONG_STATE': 'Not possible in the present state of this alarm.',
@@ -116,6 +119,7 @@ export const en: Record<TextKey, string> = {
   'state.down': 'offline',
   'state.unknown': 'unknown',
   'state.excluded': 'maintenance',
+  'count.excluded': 'maint.',
   'state.uncommissioned': 'not in use',
   'state.alarm': 'alarm',
   'reason.alive': 'reporting',
@@ -214,7 +218,7 @@ export const en: Record<TextKey, string> = {
   'alarm.newest': '{count} new alarms',
   'alarm.shelved': '{count} shelved',
   'alarm.end': 'End of list',
-  'alarm.noneFound': 'No alarm matches.',
+  'alarm.noneFound': 'No open alarm. Press All to see earlier ones.',
 
   'sound.off': 'Sound is off: you would not hear an alarm now.',
   'sound.enable': 'Turn sound on',
@@ -231,12 +235,15 @@ export const en: Record<TextKey, string> = {
   'map.failed': 'The map did not open.',
   'map.noPlaces':
     'No device here has a position yet, so there is nothing to draw. The list shows all devices.',
+  'map.noDevices':
+    'No devices or borders here yet. Ask the county administrator to import the device list.',
   'map.fit': 'Show all',
   'map.in': 'Zoom in',
   'map.out': 'Zoom out',
 
   'live.title': 'Live pictures',
-  'live.none': 'No camera here yet. Pictures appear once cameras are registered.',
+  'live.none':
+    'No camera here yet. Once the county administrator registers one, its picture appears here.',
   'live.forbidden': 'Your post does not watch live pictures; ask the township officer if needed.',
   'live.state.connecting': 'Connecting',
   'live.state.live': 'Live',
@@ -269,7 +276,7 @@ export const en: Record<TextKey, string> = {
   'video.MEDIA_UNAVAILABLE': 'the picture service is restarting',
 
   'strips.title': '24-hour state',
-  'strips.none': 'No record yet. Strips appear once devices report.',
+  'strips.none': 'No device here yet, so there is no record. Strips appear once devices report.',
   'strips.hint': 'Arrow keys read each 5 minutes',
   'strips.legend.down': 'offline',
   'strips.legend.unknown': 'not observed',
@@ -282,6 +289,8 @@ export const en: Record<TextKey, string> = {
 
   'trouble.title': 'Offline / degraded devices',
   'trouble.none': 'No device is offline or degraded.',
+  'trouble.none.any':
+    'No device here yet, so no fault can be seen. Ask the county administrator to import the device list.',
   'trouble.none.unknown': 'No fault seen; {count} devices are not observed.',
   'trouble.unknown': '{count} not observed →',
   'trouble.outage': '{count} devices in {villages} villages {state} together since {time}',
@@ -296,13 +305,14 @@ export const en: Record<TextKey, string> = {
   'children.alarms': 'alarms',
   'children.offline': 'offline',
   'children.unknown': 'unknown',
-  'children.none': 'No areas are registered below this one.',
+  'children.none':
+    'No areas are registered below this one. Ask the county administrator to import the areas.',
 
   'devices.title': 'Devices',
   'devices.count': '{count} devices',
-  'devices.none': 'No device matches.',
+  'devices.none': 'No device matches. Change the filter, or clear it to see all.',
   'devices.none.any':
-    'No device here yet. Import with npm run hub -- import, or start the simulator.',
+    'No device here yet. Ask the county administrator to import the device list (npm run hub -- import FILE), or start the simulator to try it out.',
   'devices.state': 'State',
   'devices.kind': 'Kind',
   'devices.text': 'Name, id or place',
