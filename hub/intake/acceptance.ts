@@ -35,7 +35,7 @@ export interface AcceptanceLimits {
   retryMs: number
   /** Deliveries in one commit at most: bounds how long one commit holds the loop. */
   batch: number
-  /** Deliveries of one device in a commit while others wait: one that floods does not delay the rest. */
+  /** When too many are held, so many of the device that has most give way at once. */
   share: number
   /** After so long without a commit the next one does not wait for the end of the tick, ms. */
   quietMs: number
@@ -110,24 +110,25 @@ export function acceptance(deps: {
     }
   }
 
-  /** The next commit: of each device the oldest `share`, then whatever room is left in order of arrival. */
+  /**
+   * The next commit: every device's oldest, then every device's second, until it is full. However many
+   * devices flood, another's alarm is in the next commit.
+   */
   function nextBatch(): readonly Waiting[] {
     if (queue.length <= limits.batch) return queue
-    const taken = new Map<string, number>()
-    const batch = new Set<Waiting>()
-    for (const delivery of queue) {
-      const mine = taken.get(delivery.deviceId) ?? 0
-      if (mine >= limits.share) continue
-      taken.set(delivery.deviceId, mine + 1)
-      batch.add(delivery)
-      if (batch.size === limits.batch) break
-    }
-    for (const delivery of queue) {
-      if (batch.size === limits.batch) break
-      batch.add(delivery)
-    }
+    const turns = new Map<string, number>()
+    const turnOf = queue.map(({ deviceId }) => {
+      const turn = turns.get(deviceId) ?? 0
+      turns.set(deviceId, turn + 1)
+      return turn
+    })
+    const last = turnOf.toSorted((a, b) => a - b)[limits.batch - 1] ?? 0
+    let room = limits.batch - turnOf.filter((turn) => turn < last).length
     // In the order of arrival: a device's `active` never overtakes its `cleared`.
-    return queue.filter((delivery) => batch.has(delivery))
+    return queue.filter((_delivery, at) => {
+      const turn = turnOf[at] ?? 0
+      return turn < last || (turn === last && room-- > 0)
+    })
   }
 
   /** Too many wait: the newest of the device that has most waiting give way, and its connection ends. */

@@ -250,6 +250,18 @@ describe('a device that floods', () => {
     expect(at.commits.slice(0, 2).flat()).toEqual(expect.arrayContaining(['door/1', 'door/2']))
   })
 
+  test('does not delay it in company either', () => {
+    const at = desk({ ...acceptanceLimits, batch: 10 })
+    for (let seq = 1; seq <= 50; seq++)
+      for (const name of ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8', 'f9']) at.take(name, seq)
+    at.take('door', 1)
+    vi.runOnlyPendingTimers()
+    vi.runOnlyPendingTimers()
+    expect(at.commits.slice(0, 2).flat()).toContain('door/1')
+    vi.runAllTimers()
+    expect(at.commits.flat()).toHaveLength(451)
+  })
+
   test('keeps its own order, and nothing of it is forgotten', () => {
     const at = desk({ ...acceptanceLimits, batch: 10, share: 3 })
     flood(at, 100)
