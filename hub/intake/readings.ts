@@ -10,7 +10,7 @@ const valueMax = 3.4e38
 /** Readings as they may reach the time-series stores. */
 export interface Readings {
   /** The fields of one message of device `n`; undefined when it carries none. */
-  fields(n: number, records: readonly CanonicalRecord[]): Point['fields'] | undefined
+  fields: (n: number, records: readonly CanonicalRecord[]) => Point['fields'] | undefined
 }
 
 /**

@@ -39,6 +39,7 @@ const words: Readonly<Record<string, readonly [MetricKind, string]>> = {
   'wills_*': ['counter', 'Last wills that proved nothing about the device'],
   expelled_by_registry: ['counter', 'Connections ended because the device was removed or changed'],
   forwards_shed: ['counter', 'Messages not forwarded to a subscriber that does not read'],
+  readings_refused: ['counter', 'Readings too large, or of more names than one device may use'],
   points_written: ['counter', 'Readings handed to the time-series spool'],
   points_dropped: ['counter', 'Readings dropped because the spool did not answer'],
   points_pushed_out: ['counter', 'Readings pushed out of a full buffer'],

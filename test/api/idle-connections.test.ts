@@ -61,6 +61,7 @@ test('more than the most are refused', async () => {
   const third = connect({ port, host: '127.0.0.1' })
   third.on('error', () => undefined)
   await once(third, 'close')
+  expect(third.bytesRead).toBe(0)
 })
 
 test('the web role bounds its own door', async () => {
