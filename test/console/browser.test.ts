@@ -237,6 +237,7 @@ describe.skipIf(!chromiumPath)('the console in Chromium', { timeout: 60_000 }, (
     const page = await context.newPage()
     await signIn(page, 'village-duty', own)
     await page.waitForSelector('text=实时')
+    own.raise(own.scopes.village, 'fire', 1)
     own.intake(false)
     await page.waitForSelector('text=数据停滞', { timeout: 25_000 })
     await page.waitForSelector('.panel.stale')
@@ -249,6 +250,10 @@ describe.skipIf(!chromiumPath)('the console in Chromium', { timeout: 60_000 }, (
     await page.waitForSelector('text=与值守中心的连接已断开', { timeout: 25_000 })
     expect(Date.now() - since).toBeLessThan(18_000)
     await page.waitForSelector('.frame[data-ringing=lost]')
+    const take = page.locator('[role=row] button')
+    expect(await take.count()).toBeGreaterThan(0)
+    expect(await take.first().isDisabled()).toBe(true)
+    expect(await take.first().getAttribute('title')).toContain('现在不能确认')
     expect(await faults(page, 'lost')).toEqual([])
     await using again = await fixtureServer({ townships: 1, villages: 2, perVillage: 8 }, { port })
     // Its sessions are new ones: the page says so instead of showing old data.

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { AlarmActions } from '../../console/src/lib/alarms/alarm-desk.svelte.ts'
-import { Siren, type Audio } from '../../console/src/lib/sound/siren.svelte.ts'
+import { Siren } from '../../console/src/lib/sound/siren.svelte.ts'
 import { Desk, type App } from '../../console/src/lib/state/app.svelte.ts'
 import type { Fleet } from '../../console/src/lib/state/fleet.svelte.ts'
 import { alarmArrivals } from '../../console/src/lib/state/watch-alarms.svelte.ts'
@@ -39,7 +39,7 @@ test('while the hub is lost nothing can be taken, the reason is said and the hub
 /** Alarms of one village with a running siren; `now` goes on by whole seconds, as the page's clock does. */
 async function room(state: AudioContextState = 'running') {
   const { audio, started } = fakeAudio(state)
-  const siren = new Siren({ audio: () => audio as Audio, now: () => noon, keep: memoryStorage() })
+  const siren = new Siren({ audio: () => audio, now: () => noon, keep: memoryStorage() })
   siren.probe()
   const desk = deskWith({ lost: false, alarms: [alarm({ lastAt: noon })] })
   const session = { may: () => true }
@@ -49,7 +49,7 @@ async function room(state: AudioContextState = 'running') {
     siren,
     desk,
     started,
-    seconds(count: number) {
+    seconds: (count: number) => {
       for (let s = 0; s < count; s += 1) {
         at += 1000
         vi.advanceTimersByTime(1000)
@@ -57,7 +57,7 @@ async function room(state: AudioContextState = 'running') {
       }
     },
     judge: () => arrivals.judge(at),
-    close: arrivals.close,
+    close: () => arrivals.close(),
   }
 }
 /** Tones of one critical call. */
@@ -97,17 +97,10 @@ test('what rang unheard is heard at the first touch, not at its next turn', asyn
   }
 })
 
-test('a context the browser stopped again is told at once: the red bar asks for it', async () => {
-  const { siren, audio } = await (async () => {
-    const fake = fakeAudio('running')
-    const made = new Siren({
-      audio: () => fake.audio as Audio,
-      now: () => noon,
-      keep: memoryStorage(),
-    })
-    made.probe()
-    return { siren: made, audio: fake.audio }
-  })()
+test('a context the browser stopped again is told at once: the red bar asks for it', () => {
+  const { audio } = fakeAudio('running')
+  const siren = new Siren({ audio: () => audio, now: () => noon, keep: memoryStorage() })
+  siren.probe()
   expect(siren.running).toBe(true)
   audio.state = 'suspended'
   audio.onstatechange?.()

@@ -1,3 +1,4 @@
+import type { AlarmView } from '#schema/alarm.ts'
 import { createContext } from 'svelte'
 import { Siren } from '../sound/siren.svelte.ts'
 import { Text } from '../text/text.svelte.ts'
@@ -35,7 +36,7 @@ export class Desk {
   alarmId: string | null = $state(null)
   /** The live picture of the scope that is open; null outside a scope. */
   fleet: Fleet | null = $state.raw(null)
-  #acker: ((id: string) => void) | undefined
+  #acker: ((id: string) => void) | undefined = $state.raw()
   #noticeTimer: ReturnType<typeof setTimeout> | undefined
 
   /** The screen that can take alarms says so; returns the function that ends it. */
@@ -46,10 +47,20 @@ export class Desk {
     }
   }
 
-  /** Takes the chosen alarm, or the topmost unacknowledged one. False when the screen cannot. */
-  acknowledge(): boolean {
+  /** The open screen holds a list whose alarms can be taken. */
+  get canTake(): boolean {
+    return this.#acker !== undefined
+  }
+
+  /** The alarm to be taken next: the chosen one, or the topmost that nobody has taken. */
+  get next(): AlarmView | undefined {
     const unack = this.fleet?.unack ?? []
-    const id = unack.find((alarm) => alarm.id === this.alarmId)?.id ?? unack[0]?.id
+    return unack.find((alarm) => alarm.id === this.alarmId) ?? unack[0]
+  }
+
+  /** Takes that alarm. False when there is none, or the screen cannot. */
+  acknowledge(): boolean {
+    const id = this.next?.id
     if (id === undefined || !this.#acker) return false
     this.#acker(id)
     return true

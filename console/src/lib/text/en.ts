@@ -356,6 +356,9 @@ export const en: Record<TextKey, string> = {
   'system.never': 'never',
   'system.figures': 'Figures',
   'system.updated': 'updated {time}',
+  'system.restarts': '{count} restarts',
+  'system.disk': 'Disk',
+  'system.disk.free': '{free} GB free of {total} GB',
   'system.version': 'Version',
 
   'keys.title': 'Keyboard',

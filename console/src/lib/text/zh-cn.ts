@@ -342,6 +342,9 @@ export const zhCn = {
   'system.never': '还没有',
   'system.figures': '计数',
   'system.updated': '{time} 更新',
+  'system.restarts': '重启过 {count} 次',
+  'system.disk': '磁盘',
+  'system.disk.free': '可用 {free} GB，共 {total} GB',
   'system.version': '版本',
 
   'keys.title': '键盘操作',
