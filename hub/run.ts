@@ -102,11 +102,13 @@ const aborted = (signal: AbortSignal) =>
 
 /**
  * Runs a program until SIGINT or SIGTERM (the second one makes it impatient) and sets the exit code.
- * A coded error is one sentence on stderr; any other one is a bug and keeps its stack.
+ * A coded error is one sentence on stderr; any other one is a bug and keeps its stack. What it and
+ * its children write is for their owner alone.
  */
 export async function asProgram(
   run: (signals: { signal: AbortSignal; impatient: AbortSignal }) => Promise<void>,
 ): Promise<void> {
+  process.umask(0o077)
   const first = new AbortController()
   const second = new AbortController()
   const onSignal = () => (first.signal.aborted ? second : first).abort()

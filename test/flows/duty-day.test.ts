@@ -102,7 +102,7 @@ describe.skipIf(!browserInstalled)('a day at the duty screen', () => {
     await openDoorByHand(live, doorId(), { kind: 'intrusion', state: 'active', prio: 1 })
     await alarmRow(village).waitFor({ timeout: 5_000 })
     await alarmRow(township).waitFor({ timeout: 5_000 })
-    expect(await alarmRow(village).textContent()).toContain('未确认')
+    expect(await alarmRow(village).getAttribute('class')).toContain('unack')
     await until(
       'a tone sounds',
       async () => Number(await village.evaluate('window.tones')) > tonesBefore,

@@ -49,6 +49,14 @@ test('no {@html}: what a device sends is text, never markup', () => {
   expect(found(({ type }) => type === 'HtmlTag')).toEqual([])
 })
 
+test('no other door to markup: innerHTML and its kin, or a string handed to Leaflet', () => {
+  const doors =
+    /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment)\b|\b(bindTooltip|bindPopup|setTooltipContent|setPopupContent|setContent)\((?!plainText\()|\bdivIcon\(/
+  const sources = globSync('console/src/**/*.{svelte,ts}', { cwd: root })
+  expect(sources.length).toBeGreaterThan(60)
+  expect(sources.filter((path) => doors.test(readFileSync(`${root}${path}`, 'utf8')))).toEqual([])
+})
+
 test('every word on screen comes from the texts', () => {
   const isWord = ({ type, data }: Node) =>
     type === 'Text' && /\p{Script=Han}|[A-Za-z]{2,}/u.test(String(data))

@@ -57,7 +57,7 @@ function outlines({ villages, colours, onvillage, villagesOpen }: AreaMapDeps, m
       { ...style(), renderer, interactive: villagesOpen },
     )
     if (villagesOpen) {
-      shape.bindTooltip(name, { sticky: true, direction: 'top', className: 'map-tip' })
+      shape.bindTooltip(plainText(name), { sticky: true, direction: 'top', className: 'map-tip' })
       shape.on('click', () => onvillage(code))
     }
     group.addLayer(shape)
@@ -200,9 +200,7 @@ export function areaMap(deps: AreaMapDeps): AreaMap {
     const at = dots.under(containerPoint)
     map.getContainer().style.cursor = at >= 0 ? 'pointer' : ''
     if (at < 0) return void tip.remove()
-    tip
-      .setLatLng(latlng)
-      .setContent(document.createTextNode(deps.tellOf(at)) as unknown as HTMLElement)
+    tip.setLatLng(latlng).setContent(plainText(deps.tellOf(at)))
     tip.addTo(map)
   })
   map.on('mouseout', () => void tip.remove())
@@ -240,4 +238,11 @@ export function areaMap(deps: AreaMapDeps): AreaMap {
       map.remove()
     },
   }
+}
+
+/** Leaflet takes a string for HTML: a name goes in as a node that holds only its text. */
+export function plainText(text: string): HTMLElement {
+  const node = document.createElement('span')
+  node.textContent = text
+  return node
 }

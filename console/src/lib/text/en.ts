@@ -157,6 +157,7 @@ export const en: Record<TextKey, string> = {
   'alarm.kind.power-loss': 'Power loss',
   'alarm.kind.lamp-failure': 'Lamp failure',
   'alarm.kind.device-alarm': 'Device alarm',
+  'alarm.kind.alarm-flood': 'Alarm flood (merged)',
   'alarm.kind.battery-low': 'Battery low',
   'alarm.kind.clock-drift': 'Clock drift',
   'alarm.kind.line-cross': 'Line crossed',
