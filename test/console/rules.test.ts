@@ -15,7 +15,7 @@ import {
   type StripCanvas,
 } from '../../console/src/lib/rules/strip-bins.ts'
 import { Text } from '../../console/src/lib/text/text.svelte.ts'
-import { runningAge, spanWords } from '../../console/src/lib/text/times.ts'
+import { dayTime, runningAge, spanWords } from '../../console/src/lib/text/times.ts'
 import { alarm, memoryStorage, noon, villageRow } from './support/fakes.ts'
 
 const text = new Text(memoryStorage())
@@ -289,4 +289,12 @@ test('spans are rounded down and never hide a second under ten minutes', () => {
   expect(spanWords(3_599_999, text.t)).toBe('59 分')
   expect(spanWords(90_000_000, text.t)).toBe('1 天 1 小时')
   expect(runningAge(125_000)).toBe('02:05')
+})
+
+test.each([
+  ['23:47', '00:02 the next day', '2026-03-01T23:47:00', '2026-03-02T00:02:00', '23:47'],
+  ['09:00', 'the same evening', '2026-03-01T09:00:00', '2026-03-01T23:00:00', '09:00'],
+  ['08:00', 'the next morning', '2026-03-01T08:00:00', '2026-03-02T07:00:00', '03-01 08:00'],
+])('%s read at %s', (_at, _now, at, now, words) => {
+  expect(dayTime(Date.parse(at), Date.parse(now))).toBe(words)
 })

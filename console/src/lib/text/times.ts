@@ -11,11 +11,17 @@ export function clockTime(at: number): string {
 /** 22:41 in the browser's zone. */
 export const minuteTime = (at: number) => clockTime(at).slice(0, 5)
 
-/** 22:41 today, 11-22 22:41 on another day. `now` decides what today is. */
+/** A night's shift goes over midnight: so long a time of day needs no date. */
+const shiftMs = 12 * 3_600_000
+
+/** True when a time of day alone cannot be mistaken: the same day as `now`, or less than 12 h before it. */
+export const isNear = (at: number, now: number) =>
+  new Date(now).toDateString() === new Date(at).toDateString() || (at <= now && now - at < shiftMs)
+
+/** 22:41 today or in the last 12 h, 11-22 22:41 before. `now` decides what today is. */
 export function dayTime(at: number, now: number): string {
   const d = new Date(at)
-  const sameDay = new Date(now).toDateString() === d.toDateString()
-  return sameDay
+  return isNear(at, now)
     ? minuteTime(at)
     : `${twoDigits(d.getMonth() + 1)}-${twoDigits(d.getDate())} ${minuteTime(at)}`
 }
