@@ -303,7 +303,8 @@ test('a message longer than 4 KiB cuts its sender only', async () => {
 function storm(web: WebRole, village: string, count: number, from: number) {
   const { alarms, bus, clock } = web.county
   const events = Array.from({ length: count }, (_, i) => ({
-    deviceId: deviceIn(village, 'contact'),
+    // Beyond 256 open rows a device's alarms are folded into one.
+    deviceId: `storm-${Math.floor((from + i) / 200)}`,
     region: village,
     boot: 'storm',
     seq: from + i,

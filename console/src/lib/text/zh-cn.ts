@@ -158,6 +158,7 @@ export const zhCn = {
   'alarm.kind.video-loss': '视频丢失',
   'alarm.kind.panel-power-up': '主机重启',
   'alarm.kind.arm': '布防变化',
+  'alarm.kind.alarm-flood': '报警过多（已合并）',
   'alarm.kind.overload': '平台过载',
   'alarm.kind.contact-door': '门磁触发',
   'priority.1': '紧急',
