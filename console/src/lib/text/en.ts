@@ -166,7 +166,6 @@ export const en: Record<TextKey, string> = {
   'alarm.kind.video-loss': 'Video lost',
   'alarm.kind.panel-power-up': 'Panel restarted',
   'alarm.kind.arm': 'Arming changed',
-  'alarm.kind.alarm-flood': 'Alarm flood (folded)',
   'alarm.kind.overload': 'Hub overloaded',
   'alarm.kind.contact-door': 'Door opened',
   'priority.1': 'Critical',

@@ -149,7 +149,6 @@ export const zhCn = {
   'alarm.kind.power-loss': '断电',
   'alarm.kind.lamp-failure': '路灯故障',
   'alarm.kind.device-alarm': '设备报警',
-  'alarm.kind.alarm-flood': '报警过多（已合并）',
   'alarm.kind.battery-low': '电池电量低',
   'alarm.kind.clock-drift': '时钟偏差',
   'alarm.kind.line-cross': '越界',
