@@ -122,6 +122,17 @@ describe.skipIf(!browserInstalled)('a day at the duty screen', () => {
     await keepPicture(village, 'duty-day', '3-acknowledged')
   })
 
+  test('one dead lamp is a row with its name, and gone when it is back', async () => {
+    const lamp = live.county.devices.find(({ device }) => device.kind === 'light')!.device
+    await live.fault(`device killed ${lamp.deviceId}`)
+    const row = village.getByRole('list', { name: '离线 / 异常设备' }).getByRole('listitem')
+    await row.filter({ hasText: lamp.name }).waitFor({ timeout: 10_000 })
+    expect(await row.filter({ hasText: lamp.name }).isVisible()).toBe(true)
+    await keepPicture(village, 'duty-day', '3-dead-lamp')
+    await live.fault(`device back ${lamp.deviceId}`)
+    await showsCount(village, '离线', 0, 30_000)
+  })
+
   test('without the simulator the picture is stale in seconds and the devices go down', async () => {
     const stopped = performance.now()
     await live.stopSimulator()
