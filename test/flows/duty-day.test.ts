@@ -172,6 +172,7 @@ describe.skipIf(!browserInstalled)('a day at the duty screen', () => {
     // The scenario's minute: an interval of this length is what the strip must show afterwards.
     await village.waitForTimeout(Math.max(0, from + 60_000 - Date.now()))
     await live.startHub()
+    await village.locator('.frame[data-stale]').waitFor({ state: 'detached', timeout: 30_000 })
     await showsCount(village, '未知', 0, 90_000)
     const cookie = await cookieOf(live.hub.address, 'village-duty')
     const answer = await fetch(
