@@ -55,7 +55,7 @@ async function demo(signals: { signal: AbortSignal; impatient: AbortSignal }) {
       void simulator.ended.finally(() => {
         if (!signals.signal.aborted) say('The simulator ended: watch the devices go down.')
       })
-      welcome(hub, county, accounts)
+      welcome(hub, county, accounts, settings.HUB_DATA_DIR)
     })
   } finally {
     await simulator?.stop()
@@ -129,6 +129,7 @@ function welcome(
   { address, mqttPort }: StartedHub,
   county: CountyFile,
   accounts: readonly Account[],
+  logs: string,
 ) {
   const rows = accounts.map(({ name, password, role, scope, displayName }) =>
     [name.padEnd(14), password.padEnd(21), role.padEnd(18), scope.padEnd(13), displayName].join(''),
@@ -142,7 +143,7 @@ The demo county is alive: ${address}
 ${doorExample(county, mqttPort)}
 ${faultExamples(county)}
 
-Logs are in the demo folder, hub.log and simulator.log. Ctrl-C stops everything.
+Logs: ${relative('.', logs)}/hub.log and simulator.log. Ctrl-C stops everything.
 `)
 }
 
@@ -171,7 +172,7 @@ function faultExamples({ devices }: CountyFile): string {
     `device killed ${first('light')}`,
     `panic pressed ${first('panic')}`,
   ]
-  return `Break something (npm run simulate -- help lists all):
+  return `Break something (npm run simulate -- do help lists all):
 ${faults.map((words) => `  npm run simulate -- do "${words}"`).join('\n')}`
 }
 

@@ -53,7 +53,13 @@ const add: Command = {
     // A password on the command line would stand in the process list.
     const password = values['camera-user'] ? (await text(process.stdin)).trim() : undefined
     await withStores(({ registry, audit }) => {
-      if (!registry.region(device.region)) throw errors.regionNotFound(device.region)
+      const region = registry.region(device.region)
+      if (!region)
+        throw errors.badRequest(
+          `No region '${device.region}': import regions first, npm run hub -- import FILE (docs/operation.md)`,
+        )
+      if (region.level !== 'village')
+        throw errors.badRequest(`--region must be a village; '${region.name}' is a ${region.level}`)
       const secret = randomBytes(32).toString('base64url')
       registry.addDevices([{ device, secretHash: secretHashOf(secret) }])
       if (password) registry.setCameraPassword(device.deviceId, password)
@@ -68,6 +74,7 @@ const add: Command = {
       print(`client id and user name  ${device.deviceId}`)
       print(`secret (shown only now)  ${secret}`)
       print(`topics below             ${devicePrefix(device.region, device.deviceId)}`)
+      print('A running hub lets it in within 2 seconds.')
     })
   },
 }

@@ -173,6 +173,11 @@ export async function buildWeb(
       // The page tries requests as whoever is signed in; `validatorUrl` would tell a stranger's server.
       await api.register(swaggerUi, {
         routePrefix: '/docs',
+        // Its files are named relative to the page, which so needs the slash.
+        uiHooks: {
+          onRequest: (request, reply, done) =>
+            request.url === '/api/docs' ? void reply.redirect('/api/docs/') : done(),
+        },
         uiConfig: { validatorUrl: null, docExpansion: 'none' },
       })
       await api.register(sessionRoutes(deps), { prefix: '/v1' })

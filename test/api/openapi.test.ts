@@ -79,6 +79,8 @@ test('query fields are described', async () => {
 test('the page of the API is for who is signed in, and is served under our content policy', async () => {
   await using web = await webApp()
   expect((await web.ask(undefined, '/api/docs/')).statusCode).toBe(401)
+  const bare = await web.ask('clerk', '/api/docs')
+  expect([bare.statusCode, bare.headers.location]).toEqual([302, '/api/docs/'])
   const page = await web.ask('clerk', '/api/docs/')
   expect(page.statusCode).toBe(200)
   expect(page.headers['content-security-policy']).toContain("script-src 'self'")

@@ -48,7 +48,7 @@ export const en: Record<TextKey, string> = {
   'error.PASSWORD_TOO_WEAK': 'Password too short: 10 characters or more.',
   'error.FORBIDDEN': 'Your post may not do this. The county administrator can grant it.',
   'error.REGION_NOT_FOUND':
-    'No such area, or it is outside your scope. The county administrator can widen your scope.',
+    'No such area, or it is outside your scope. A new hub needs its areas first: npm run hub -- import FILE. The county administrator can widen your scope.',
   'error.DEVICE_NOT_FOUND':
     'No such device, or it is outside your scope. Open it from the device list.',
   'error.ALARM_NOT_FOUND':

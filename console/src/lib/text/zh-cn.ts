@@ -44,7 +44,8 @@ export const zhCn = {
   'error.NOT_SIGNED_IN': '请先登录。',
   'error.PASSWORD_TOO_WEAK': '密码太短：至少要 10 个字符。',
   'error.FORBIDDEN': '您的岗位没有这个权限，可请县级管理员开通。',
-  'error.REGION_NOT_FOUND': '没有这个辖区，或不在您的管辖范围内。需要查看时请县级管理员调整。',
+  'error.REGION_NOT_FOUND':
+    '没有这个辖区，或不在您的管辖范围内。新装的平台要先导入辖区：npm run hub -- import 文件。要看别的辖区，请县级管理员调整。',
   'error.DEVICE_NOT_FOUND': '没有这台设备，或不在您的管辖范围内。请从设备列表里打开。',
   'error.ALARM_NOT_FOUND': '没有这条报警，或不在您的管辖范围内。请从报警列表里打开。',
   'error.ALARM_TAKEN': '已被别人接手。',
