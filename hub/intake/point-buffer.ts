@@ -22,7 +22,7 @@ export function pointBuffer(deps: {
   written: () => void
   limits?: { slice: number; most: number }
 }): PointBuffer {
-  const { slice, most } = deps.limits ?? { slice: 1000, most: 50_000 }
+  const { slice, most } = deps.limits ?? { slice: 250, most: 50_000 }
   let points: Point[] = []
   let failing = false
 

@@ -50,6 +50,12 @@ const dialectDatabase = (db: DatabaseSync): SqliteDatabase => ({
 })
 
 /**
+ * Pages of the log before it is carried into the file (4 KiB each). SQLite's 1,000 made every two
+ * hundredth alarm wait for a checkpoint's syncs, which stood in the p99 of alarm-on-disk.
+ */
+const checkpointPages = 4000
+
+/**
  * Opens a database file (WAL) and brings its schema up to date, waiting politely while another
  * process does the same.
  *
@@ -66,6 +72,7 @@ export async function openSqlite(
   try {
     await untilFree(() => db.exec('pragma journal_mode = wal'))
     db.exec(`pragma synchronous = ${synchronous === 'full' ? 'full' : 'normal'};
+      pragma wal_autocheckpoint = ${checkpointPages};
       pragma journal_size_limit = 67108864; pragma trusted_schema = off;`)
     await migrate(db, file, migrations)
     db.exec(`pragma busy_timeout = ${Math.max(0, Math.trunc(busyTimeoutMs))}`)
